@@ -1,0 +1,28 @@
+// The account aggregate as the shell sees it (events/core/aggregate.hpp). Pure; any thread.
+#pragma once
+
+#include "events/core/aggregate.hpp"
+#include "events/account/commands.hpp"
+#include "events/account/events.hpp"
+#include "events/account/state.hpp"
+
+namespace berth::account {
+
+struct aggregate {
+  using state = account::state;
+  using command = account::command;
+  using event = account::event;
+  static constexpr auto kind = aggregate_kind::account;
+  static constexpr std::uint32_t fold_version = 1;
+  static decision<event> decide(const state& now, const command& asked, const decide_context& context);
+  static state apply(state now, const event& happened);
+  static event_record encode(const event& happened);
+  static decoded<event> decode(const event_record& record);
+  static std::string encode_state(const state& now);
+  static decoded<state> decode_state(std::string_view bytes);
+  static std::string canonical(const command& asked);
+  static std::optional<timestamp> deadline(const state& now);
+  static command on_deadline(const state& now);
+};
+
+}  // namespace berth::account

@@ -1,0 +1,38 @@
+// A request and a response as routes see them: no Beast, no socket. WebSocket `request` frames use the same ones.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "events/core/commit.hpp"
+
+namespace berth::gateway {
+
+// Header names are lower case.
+struct request {
+  std::string method;                           // "GET"
+  std::string path;                             // decoded, without query: /api/v1/environments/env_…
+  std::map<std::string, std::string> query;     // decoded
+  std::map<std::string, std::string> headers;
+  std::string body;
+  std::string remote;                           // address of the peer, for the audit view
+  std::string request_id;                       // uuid; in every answer, log line and event (correlation id)
+  std::optional<principal> by;                  // set by authentication before a route runs
+  bool is_admin{};
+  std::map<std::string, std::string> parameters;  // {id} of the path template
+};
+
+struct response {
+  int status{200};
+  std::map<std::string, std::string> headers;
+  std::string body;
+  std::string content_type{"application/json"};
+};
+
+// Called exactly once, on any thread.
+using respond = std::function<void(response)>;
+
+}  // namespace berth::gateway

@@ -1,0 +1,32 @@
+// What the gateway is given by the composition root (tools/berthd). Everything here outlives the gateway.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "actors/kernel.hpp"
+#include "actors/ports/bulk_log.hpp"
+#include "actors/ports/clock.hpp"
+#include "actors/ports/environment_host.hpp"
+#include "events/core/journal.hpp"
+#include "projections/view_store.hpp"
+
+namespace berth::gateway {
+
+struct services {
+  berth::kernel& kernel;
+  const berth::view_store& views;
+  const berth::journal& journal;      // reads only: the feed
+  berth::bulk_log& bulk;              // reads only: recordings, ranges
+  berth::environment_host& host;      // templates, capabilities, dial
+  const berth::clock& clock;
+  std::array<std::uint8_t, 32> server_key{};        // signs JWTs, derives API token secrets
+  std::function<std::string()> metrics;             // Prometheus text format
+  std::function<bool()> ready;                      // serving commands
+  // Calls back when every live view has folded up to the position, or after the deadline with false.
+  std::function<void(position, std::chrono::milliseconds, std::function<void(bool)>)> when_projected;
+};
+
+}  // namespace berth::gateway

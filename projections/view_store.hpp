@@ -1,0 +1,55 @@
+// Where views live: ordered rows by key, and a checkpoint written with them in one atomic batch.
+// A projection sees only a `view` (its own rows); the store, the generations and the checkpoint are the projector's.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "events/core/ids.hpp"
+#include "events/core/journal_error.hpp"
+
+namespace berth {
+
+// The rows of one view. Writes of a fold are seen by later reads of the same fold.
+class view {
+ public:
+  virtual ~view() = default;
+  virtual std::optional<std::string> get(std::string_view key) const = 0;
+  virtual void put(std::string_view key, std::string_view row) = 0;
+  virtual void erase(std::string_view key) = 0;
+  // Rows with prefix and key > after (or all), in key order, at most limit.
+  virtual std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix, std::string_view after,
+                                                                std::size_t limit) const = 0;
+};
+
+// A view name and its generation: a rebuild fills a new generation beside the live one and then swaps.
+struct view_generation {
+  std::string name;
+  std::uint32_t generation{};
+  auto operator<=>(const view_generation&) const = default;
+};
+
+class view_store {
+ public:
+  virtual ~view_store() = default;
+  // Live generation of a view; 1 for a new one.
+  virtual std::uint32_t live_generation(const std::string& name) const = 0;
+  virtual std::optional<position> checkpoint(const view_generation& of, std::uint32_t partition) const = 0;
+  virtual std::unique_ptr<view> read(const view_generation& of) const = 0;  // read only: put and erase assert
+  // Starts a batch over a generation; commit() writes rows and checkpoint atomically, unsynced (rebuildable).
+  class batch : public view {
+   public:
+    virtual journal_result<bool> commit(position checkpoint) = 0;
+  };
+  virtual std::unique_ptr<batch> write(const view_generation& of) = 0;
+  virtual journal_result<bool> swap_live(const std::string& name, std::uint32_t generation) = 0;
+  virtual void drop(const view_generation& of) = 0;  // deletes rows and checkpoint
+};
+
+}  // namespace berth
