@@ -1,0 +1,127 @@
+// An in-memory, deterministic environment_host for actor tests: nothing happens until pump().
+//
+//   fake_host host;                                 // one thread, no clock, no I/O
+//   host.fail_next(host_call::start, error);        // the next start() completes with this error
+//   host.hang_next(host_call::stop);                // the next stop() completes only after release()
+//   host.feed(terminal, "bytes");                   // what the PTY of a terminal prints
+//   host.pump();                                    // completions and observer calls run here, in order
+//
+// It keeps the rules of the port: H1 (each completion once, never inside the call), H2, H3 (owner epoch), H4 (exec by
+// effect id), H5 (offsets, follow, pace, durable), exactly-once input. restart_server() is what a SIGKILL of the server
+// looks like from here: queued completions and followers are gone, environments run on.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "actors/ports/environment_host.hpp"
+
+namespace berth::testing {
+
+enum class host_call : std::uint8_t { adopt, create, start, stop, destroy, exec, open_terminal, terminal_input, dial };
+
+class fake_host final : public environment_host {
+ public:
+  // -- what a test does -------------------------------------------------------------------------------------------
+  // Runs what is queued, and what that queues, until nothing is left. Returns how many ran.
+  std::size_t pump();
+  bool pump_one();
+  void fail_next(host_call call, host_error error);
+  void hang_next(host_call call);
+  std::size_t release();  // completes what hangs, in order
+  void answer_exec(std::function<host_result<exec_output>(const environment_id&, const exec_request&)> script);
+  void feed(const terminal_id& terminal, std::string_view bytes);
+  void end(const terminal_id& terminal, std::optional<std::int32_t> exit_code = 0,
+           std::optional<std::int32_t> signal = {}, std::string reason = "exited");
+  void lose(const environment_id& id, const std::string& reason = "agent killed");
+  void see_stats(const environment_id& id, const environment_stats& stats);
+  void restart_server();
+  // The machine rebooted: nothing runs, disks are there.
+  void reboot();
+  host_capabilities found{"fake", true, "full", "memory,cpu,pids", "none", {}};
+
+  // -- what a test looks at ---------------------------------------------------------------------------------------
+  std::size_t calls(host_call call) const;
+  bool exists(const environment_id& id) const { return environments_.contains(id); }
+  bool running(const environment_id& id) const;
+  std::vector<environment_id> running_environments() const;
+  std::string typed(const terminal_id& terminal) const;           // input applied so far
+  std::uint64_t next_offset(const terminal_id& terminal) const;   // read from the PTY so far
+  std::uint64_t durable_offset(const terminal_id& terminal) const;
+  std::pair<std::uint16_t, std::uint16_t> size(const terminal_id& terminal) const;
+  std::size_t blocked_bytes(const terminal_id& terminal) const;   // fed, not read because of pace or bound
+  bool has_terminal(const terminal_id& terminal) const { return terminals_.contains(terminal); }
+  std::vector<exec_request> execs;  // every one that ran, once each
+
+  // -- the port ---------------------------------------------------------------------------------------------------
+  void observe(host_observer* observer) override { observer_ = observer; }
+  host_capabilities capabilities() const override { return found; }
+  std::vector<template_info> templates() const override;
+  void adopt(host_completion<std::vector<adopted_environment>> done) override;
+  void create(const environment_spec& spec, host_completion<bool> done) override;
+  void start(const environment_spec& spec, host_completion<incarnation> done) override;
+  void stop(const environment_id& id, std::uint64_t owner_epoch, host_completion<bool> done) override;
+  void destroy(const environment_id& id, std::uint64_t owner_epoch, host_completion<bool> done) override;
+  void exec(const environment_id& id, const exec_request& request, host_completion<exec_output> done) override;
+  void open_terminal(const environment_id& id, const terminal_spec& spec,
+                     host_completion<terminal_started> done) override;
+  void follow_terminal(const environment_id& id, const terminal_id& terminal, std::uint64_t from) override;
+  void terminal_input(const environment_id& id, const terminal_id& terminal, const input_stream_id& stream,
+                      std::uint64_t sequence, std::string bytes, host_completion<input_outcome> done) override;
+  void resize_terminal(const environment_id& id, const terminal_id& terminal, std::uint16_t cols,
+                       std::uint16_t rows) override;
+  void pace_terminal(const environment_id& id, const terminal_id& terminal,
+                     std::optional<std::uint64_t> read_until) override;
+  void terminal_durable(const environment_id& id, const terminal_id& terminal, std::uint64_t offset) override;
+  void close_terminal(const environment_id& id, const terminal_id& terminal) override;
+  void dial(const environment_id& id, std::uint16_t port, host_completion<int> done) override;
+
+ private:
+  struct environment {
+    environment_spec spec;
+    std::uint64_t owner_epoch{};
+    std::uint64_t starts{};
+    bool running{};
+    std::map<effect_id, exec_output> outcomes;
+  };
+  struct terminal {
+    environment_id owner;
+    terminal_spec spec;
+    std::string output;     // read from the PTY, from offset 0
+    std::string unread;     // printed, the agent has not read it
+    std::optional<std::uint64_t> read_until;
+    std::optional<std::uint64_t> delivered;  // follower's place; nothing if nobody follows
+    std::uint64_t durable{};
+    std::string typed;
+    std::map<input_stream_id, std::uint64_t> applied;
+    std::optional<terminal_end> ended;
+    bool end_told{};
+  };
+  struct script {
+    std::optional<host_error> error;  // nothing: hang
+  };
+
+  template <class T>
+  void complete(host_call call, host_completion<T> done, std::function<host_result<T>()> result);
+  host_result<environment*> owned(const environment_id& id, std::uint64_t owner_epoch);
+  terminal* find(const terminal_id& id);
+  void read_pty(const terminal_id& id);
+  void deliver(const terminal_id& id);
+  void end_terminals(const environment_id& id, const std::string& reason);
+
+  host_observer* observer_{};
+  std::map<environment_id, environment> environments_;
+  std::map<terminal_id, terminal> terminals_;
+  std::map<environment_id, std::uint64_t> epochs_;  // outlives a destroyed environment (H3)
+  std::deque<std::function<void()>> queued_;
+  std::deque<std::function<void()>> hanging_;
+  std::map<host_call, std::deque<script>> scripts_;
+  std::map<host_call, std::size_t> calls_;
+  std::function<host_result<exec_output>(const environment_id&, const exec_request&)> exec_script_;
+};
+
+}  // namespace berth::testing
