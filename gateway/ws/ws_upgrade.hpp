@@ -1,0 +1,41 @@
+// Where the HTTP server hands a stream over: a parsed GET /api/v1/ws with `Upgrade: websocket`.
+//
+// The stream's executor must be a strand (accept with net::make_strand): everything a connection does runs on it.
+// A connection lives until its socket ends, then leaves context.connections. Thread-safe.
+#pragma once
+
+#include <memory>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include "gateway/upgrade_context.hpp"
+
+namespace berth::gateway {
+
+class ws_hub;
+
+using ws_upgrade_request = boost::beast::http::request<boost::beast::http::string_body>;
+
+// What WebSocket connections share: one reader of the journal's tail, for feeds and for sessions that end. Made
+// once a gateway, destroyed after its connections and before `given`.
+class ws_server {
+ public:
+  // `executor` runs the journal reader; any executor of the gateway's io_context.
+  ws_server(const services& given, boost::asio::any_io_executor executor);
+  ~ws_server();
+  ws_server(const ws_server&) = delete;
+
+  // Answers the upgrade (101, or 400 or 401 with the error body and the end of the connection) and serves it.
+  void accept(boost::beast::tcp_stream stream, ws_upgrade_request upgrade, upgrade_context context);
+  void accept(boost::asio::ssl::stream<boost::beast::tcp_stream> stream, ws_upgrade_request upgrade,
+              upgrade_context context);
+
+ private:
+  std::shared_ptr<ws_hub> hub_;
+};
+
+}  // namespace berth::gateway
