@@ -144,7 +144,8 @@ class kernel {
   // from (account, command id). Answers once environment/<id> exists durably.
   virtual void create_environment(const account_id&, environment::create, command_meta,
                                   answer_completion<environment::aggregate>) = 0;
-  // Runs a command to its end; a retry gets the recorded outcome, or `unknown_outcome` if it was lost.
+  // Runs a command to its end; a retry gets the recorded outcome, or `unknown_outcome` if it was lost. The exec's id
+  // and effect id derive from the command id; what the caller put there is replaced.
   virtual void exec(const environment_id&, environment::exec, command_meta,
                     std::function<void(outcome<exec_answer>)>) = 0;
 

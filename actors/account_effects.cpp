@@ -1,0 +1,38 @@
+#include "actors/account_effects.hpp"
+
+namespace berth::actors {
+
+command_id creation_command(const environment_id& environment) {
+  return uuid::derived("effect", "create", environment.value);
+}
+
+environment::create creation_of(const account_id& account, const account::environment_entry& entry) {
+  return {account, entry.name, entry.instance_type, entry.template_name, entry.price_list};
+}
+
+void account_effects::reconcile(const account::state& now, stream_version at) {
+  const account_id account{context_.key};
+  for (const auto& [environment, entry] : now.environments) {
+    if (entry.confirmed || !creating_.insert(environment).second) continue;
+    const auto answered = [this, id = environment, post = context_.post](const auto& result) {
+      post([this, id, exists = result.has_value()] { created(id, exists); });
+    };
+    context_.shared.tell<environment::aggregate>(environment.value, creation_of(account, entry),
+                                                 creation_command(environment), account,
+                                                 cause{{aggregate_kind::account, context_.key}, at}, answered);
+  }
+}
+
+void account_effects::created(const environment_id& environment, bool exists) {
+  creating_.erase(environment);
+  // A creation that failed (overload, shutdown) is asked again by the next reconcile.
+  if (exists)
+    context_.report(account::confirm_environment{environment}, "confirm/" + environment.value);
+}
+
+template <>
+std::unique_ptr<effects<account::aggregate>> make_effects(effect_context<account::aggregate> context) {
+  return std::make_unique<account_effects>(std::move(context));
+}
+
+}  // namespace berth::actors

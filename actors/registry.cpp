@@ -1,0 +1,86 @@
+#include "actors/registry.hpp"
+
+namespace berth::actors {
+
+entry_ptr registry::find_or_spawn(shard& home, const stream_id& id) {
+  if (home.closed) return nullptr;
+  auto& slot = home.entries[id];
+  if (!slot) {
+    slot = std::make_shared<registry_entry>(id);
+    slot->handle = spawn_(slot);
+  }
+  return slot;
+}
+
+admission::counter registry::account_counter(const account_id& account) {
+  const std::lock_guard lock{accounts_mutex_};
+  auto& found = accounts_[account];
+  if (!found) found = std::make_shared<std::atomic<std::uint32_t>>(0);
+  return found;
+}
+
+std::optional<rejection> registry::count(registry_entry& entry, const account_id& account, admission& admitted) {
+  auto by_account = account_counter(account);
+  const auto full = [](const char* what, std::uint32_t bound) {
+    return reject(rejection_code::overloaded, std::string{what} + " has " + std::to_string(bound) +
+                                                  " commands in flight, its bound; retry after a while");
+  };
+  if (entry.in_flight->load(std::memory_order_relaxed) >= limits_.in_flight_per_actor_max)
+    return full(entry.stream.text().c_str(), limits_.in_flight_per_actor_max);
+  if (by_account->load(std::memory_order_relaxed) >= limits_.in_flight_per_account_max)
+    return full("the account", limits_.in_flight_per_account_max);
+  if (in_flight() >= limits_.in_flight_max) return full("the server", limits_.in_flight_max);
+  entry.in_flight->fetch_add(1, std::memory_order_relaxed);
+  by_account->fetch_add(1, std::memory_order_relaxed);
+  kernel_in_flight_->fetch_add(1, std::memory_order_relaxed);
+  admitted = admission{entry.in_flight, std::move(by_account), kernel_in_flight_};
+  return std::nullopt;
+}
+
+bool registry::retire(const entry_ptr& entry) {
+  auto& home = shard_of(entry->stream);
+  const std::lock_guard lock{home.mutex};
+  if (entry->queued.load(std::memory_order_relaxed) != 0) return false;
+  const auto found = home.entries.find(entry->stream);
+  if (found != home.entries.end() && found->second == entry) home.entries.erase(found);
+  entry->handle = nullptr;  // entry and actor hold each other
+  return true;
+}
+
+void registry::passivate_idle(timestamp before) {
+  for (auto& home : shards_) {
+    const std::lock_guard lock{home.mutex};
+    for (auto& [id, entry] : home.entries) {
+      if (entry->queued.load(std::memory_order_relaxed) != 0) continue;
+      if (entry->last_used_us.load(std::memory_order_relaxed) >= to_us(before)) continue;
+      entry->queued.fetch_add(1, std::memory_order_relaxed);
+      caf::anon_send(entry->handle, passivate_message{});
+    }
+  }
+}
+
+void registry::close() {
+  for (auto& home : shards_) {
+    std::unordered_map<stream_id, entry_ptr> gone;
+    {
+      const std::lock_guard lock{home.mutex};
+      home.closed = true;
+      gone.swap(home.entries);
+    }
+    for (auto& [id, entry] : gone) {
+      caf::anon_send_exit(entry->handle, caf::exit_reason::user_shutdown);
+      entry->handle = nullptr;
+    }
+  }
+}
+
+std::size_t registry::resident() const {
+  std::size_t count = 0;
+  for (const auto& home : shards_) {
+    const std::lock_guard lock{home.mutex};
+    count += home.entries.size();
+  }
+  return count;
+}
+
+}  // namespace berth::actors

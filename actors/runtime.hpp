@@ -1,0 +1,49 @@
+// What every actor shares. Owned by the kernel; outlives the actors.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <mutex>
+
+#include "actors/kernel_options.hpp"
+#include "actors/registry.hpp"
+#include "actors/timers.hpp"
+
+namespace berth::actors {
+
+struct runtime {
+  kernel_options options;
+  actors::timers timers;
+  actors::registry registry;
+
+  std::atomic<std::uint64_t> commands_total{0};
+  std::atomic<std::uint64_t> rejected_total{0};
+  std::atomic<std::uint64_t> overloaded_total{0};
+  std::atomic<std::uint64_t> replayed_total{0};
+  std::atomic<std::uint64_t> terminals_live{0};
+  std::atomic<std::uint64_t> viewers{0};
+  std::atomic<std::size_t> environments_running{0};
+
+  // What the host had running when this server came up, by id; written once before any actor runs.
+  std::map<environment_id, incarnation> adopted;
+  timestamp adopted_at;
+  // Until when the host is known to have been alive before this server came up: bounds what a loss may bill.
+  timestamp alive_before;
+
+  runtime(kernel_options given, registry::spawner spawn)
+      : options{std::move(given)},
+        timers{options.clock, options.simulated},
+        registry{options.limits, options.clock, std::move(spawn)} {}
+
+  // A command of Berth itself to another stream. `id` must be the same for the same cause.
+  template <class A>
+  void tell(const std::string& key, typename A::command what, command_id id, const account_id& account,
+            std::optional<cause> because, answer_completion<A> done) {
+    command_meta meta{id, system_principal(account), {}, std::move(because), {}};
+    auto request = std::make_shared<ask_request<A>>(std::move(what), std::move(meta), std::move(done));
+    const auto kept = request;  // admit may refuse: then the answer is ours to give
+    if (auto refused = registry.admit<A>({A::kind, key}, std::move(request))) kept->finish(*refused);
+  }
+};
+
+}  // namespace berth::actors

@@ -1,0 +1,312 @@
+// The one event-sourced shell: runs any aggregate on CAF.
+//
+//   ask -> known id? recorded answer : decide(tentative) -> journal.append -> pending      (later asks see tentative)
+//   appended -> durable = pending's state -> answers, watchers, effects, deadline, snapshot
+//
+// Answers, reads, watchers and effects see durable state only (output gate). A failed append rejects everything
+// pending as unknown_outcome and forgets tentative state; the next message loads the stream anew.
+#pragma once
+
+#include <deque>
+#include <unordered_map>
+
+#include <caf/event_based_actor.hpp>
+
+#include "actors/effects.hpp"
+#include "actors/stream_history.hpp"
+#include "actors/tenancy.hpp"
+#include "events/core/invariant.hpp"
+
+namespace berth::actors {
+
+// Turns the journal's completions into one message an actor and batch.
+class shell_listener : public append_listener {
+ public:
+  explicit shell_listener(caf::actor to) : to_{std::move(to)} {}
+  void appended(std::span<const append_result> results) override {
+    caf::anon_send(to_, appended_message{std::make_shared<const std::vector<append_result>>(
+                            results.begin(), results.end())});
+  }
+
+ private:
+  caf::actor to_;
+};
+
+template <class A>
+class shell : public caf::event_based_actor {
+ public:
+  shell(caf::actor_config& config, runtime* shared, entry_ptr entry)
+      : caf::event_based_actor{config}, shared_{*shared}, entry_{std::move(entry)} {}
+
+  caf::behavior make_behavior() override {
+    const auto self = caf::actor_cast<caf::actor>(static_cast<caf::event_based_actor*>(this));
+    listener_ = std::make_shared<shell_listener>(self);
+    effects_ = make_effects<A>({shared_, entry_->stream.key, self, post_to(self), reporter()});
+    auto common = caf::message_handler{
+        [this](ask_message<A>& m) { ask(m.request), handled(); },
+        [this](read_message<A>& m) { read(*m.request), handled(); },
+        [this](watch_message<A>& m) { watch(m.request), handled(); },
+        [this](appended_message& m) { appended(*m.results); },
+        [this](effect_message& m) { (*m.run)(); },
+        [this](deadline_message&) { deadline_passed(), handled(); },
+        [this](wake_message&) { (void)loaded(), handled(); },
+        [this](passivate_message&) { handled(), passivate(); }};
+    return common.or_else(effects_->handlers([this] { (void)loaded(), handled(); }));
+  }
+
+  void on_exit() override {
+    effects_.reset();
+    listener_.reset();
+    entry_.reset();
+  }
+
+ private:
+  using state = typename A::state;
+  using state_ptr = std::shared_ptr<const state>;
+  using request_ptr = std::shared_ptr<ask_request<A>>;
+
+  struct pending_commit {
+    std::uint64_t ticket{};
+    recorded_key key;
+    std::uint64_t hash{};
+    state_ptr after;
+    stream_version version;
+    std::vector<request_ptr> waiting;  // the first one asked; the others are its retries
+  };
+
+  void handled() { entry_->queued.fetch_sub(1, std::memory_order_relaxed); }
+
+  static auto post_to(caf::actor self) {
+    return [self](std::function<void()> run) {
+      caf::anon_send(self, effect_message{std::make_shared<std::function<void()>>(std::move(run))});
+    };
+  }
+
+  auto reporter() {
+    return [this](typename A::command what, const std::string& effect) {
+      const auto name = effect + "@" + std::to_string(version_.value);
+      shared_.template tell<A>(entry_->stream.key, std::move(what), uuid::derived("effect", entry_->stream.text(), name),
+                               owner_of(entry_->stream.key, *durable_), cause{entry_->stream, version_}, [](auto&&) {});
+    };
+  }
+
+  // Loads the stream on first use. False: it cannot be used, failure_ says why.
+  bool loaded() {
+    if (loaded_) return !failure_;
+    loaded_ = true;
+    failure_.reset();
+    auto read = load_stream<A>(shared_.options.journal, entry_->stream);
+    if (!read) {
+      failure_ = read.error();
+      loaded_ = failure_->code == rejection_code::quarantined;  // the disk may recover, an unknown event does not
+      return false;
+    }
+    durable_ = tentative_ = read->now;
+    version_ = next_ = read->version;
+    at_ = read->at;
+    snapshot_at_ = read->from_snapshot;
+    arm_deadline();
+    effects_->reconcile(*durable_, version_);
+    return true;
+  }
+
+  void refuse(ask_request<A>& request, rejection why) {
+    auto& counter = why.code == rejection_code::overloaded ? shared_.overloaded_total : shared_.rejected_total;
+    counter.fetch_add(1, std::memory_order_relaxed);
+    request.finish(std::move(why));
+  }
+
+  void ask(const request_ptr& request) {
+    shared_.commands_total.fetch_add(1, std::memory_order_relaxed);
+    if (!loaded()) return refuse(*request, *failure_);
+    auto& meta = request->meta;
+    if (!may_see(meta.by)) return refuse(*request, unknown_stream(entry_->stream));
+    const auto now = std::max(shared_.options.clock.now(), last_time_);
+    if (too_old(meta.id, now, shared_.options.limits.command_window))
+      return refuse(*request, reject(rejection_code::command_too_old,
+                                     "the command id is older than the deduplication window; look at the present "
+                                     "state and send a new command",
+                                     "command_id"));
+    const auto hash = content_hash(A::canonical(request->command));
+    const recorded_key key{meta.by.account, meta.id};
+    if (repeated(request, key, hash)) return;
+    if (meta.if_match && *meta.if_match != next_)
+      return refuse(*request, reject(rejection_code::precondition_failed,
+                                     entry_->stream.text() + " is at version " + std::to_string(next_.value)));
+    auto decided = A::decide(*tentative_, request->command, {now});
+    if (!decided) return refuse(*request, decided.error());
+    write(request, key, hash, now, std::move(*decided));
+  }
+
+  // Answers a command whose id is known; a known id with other content is a conflict.
+  bool repeated(const request_ptr& request, const recorded_key& key, std::uint64_t hash) {
+    const auto conflict = [&] {
+      refuse(*request, reject(rejection_code::idempotency_conflict,
+                              "this command id was used before with other content; use a new one", "command_id"));
+      return true;
+    };
+    if (const auto found = by_key_.find(key); found != by_key_.end()) {
+      auto& earlier = pending_[found->second - pending_.front().ticket];
+      if (earlier.hash != hash) return conflict();
+      earlier.waiting.push_back(request);
+      return true;
+    }
+    const auto recorded = shared_.options.journal.find_command(key.account, key.id);
+    if (!recorded) return false;
+    if (recorded->stream != entry_->stream || recorded->command_hash != hash) return conflict();
+    shared_.replayed_total.fetch_add(1, std::memory_order_relaxed);
+    if (recorded->last == version_) {
+      request->finish(answer<A>{version_, recorded->at, true, durable_});
+      return true;
+    }
+    auto then = load_stream<A>(shared_.options.journal, entry_->stream, recorded->last);
+    if (then)
+      request->finish(answer<A>{recorded->last, recorded->at, true, then->now});
+    else
+      refuse(*request, then.error());
+    return true;
+  }
+
+  void write(const request_ptr& request, const recorded_key& key, std::uint64_t hash, timestamp now,
+             std::vector<typename A::event> events) {
+    commit_body body;
+    body.stream = entry_->stream;
+    body.first = {next_.value + 1};
+    body.command = key.id;
+    body.command_hash = hash;
+    body.by = request->meta.by;
+    body.correlation = request->meta.correlation;
+    body.because = request->meta.because;
+    body.asked_at = now;
+    auto after = tentative_;
+    if (!events.empty()) {
+      auto folded = *tentative_;
+      for (const auto& event : events) {
+        body.events.push_back(A::encode(event));
+        folded = A::apply(std::move(folded), event);
+      }
+      after = std::make_shared<const state>(std::move(folded));
+    }
+    const auto ticket = ++last_ticket_;
+    if (auto error = shared_.options.journal.append(body, ticket, listener_)) {
+      --last_ticket_;
+      return refuse(*request, to_rejection(*error));
+    }
+    last_time_ = now;
+    next_ = body.last();
+    tentative_ = after;
+    pending_.push_back({ticket, key, hash, std::move(after), next_, {request}});
+    by_key_.emplace(key, ticket);
+  }
+
+  void appended(const std::vector<append_result>& results) {
+    for (const auto& result : results) {
+      if (pending_.empty() || result.ticket != pending_.front().ticket) continue;  // of a forgotten incarnation
+      if (result.error) return forget(*result.error);
+      auto done = std::move(pending_.front());
+      pending_.pop_front();
+      by_key_.erase(done.key);
+      BERTH_ASSERT(result.last == done.version);
+      events_since_snapshot_ += done.version.value - version_.value;
+      durable_ = done.after;
+      version_ = done.version;
+      at_ = result.at;
+      for (std::size_t i = 0; i < done.waiting.size(); ++i)
+        done.waiting[i]->finish(answer<A>{version_, at_, i > 0, durable_});
+    }
+    tell_watchers();
+    arm_deadline();
+    maybe_snapshot();
+    effects_->reconcile(*durable_, version_);
+  }
+
+  // The journal cannot say what happened to what is pending: neither can we.
+  void forget(const journal_error& why) {
+    auto lost = std::move(pending_);
+    pending_.clear();
+    by_key_.clear();
+    loaded_ = false;
+    for (auto& each : lost)
+      for (auto& request : each.waiting) refuse(*request, to_rejection(why));
+  }
+
+  bool may_see(const principal& by) const {
+    if (by.is_system) return true;
+    const auto owner = owner_of(entry_->stream.key, *tentative_);
+    return owner.value.empty() ? next_.value == 0 : owner == by.account;
+  }
+
+  void read(read_request<A>& request) {
+    if (!loaded()) return request.done(*failure_);
+    if (version_.value == 0 || !may_see(request.by)) return request.done(unknown_stream(entry_->stream));
+    request.done(answer<A>{version_, at_, false, durable_});
+  }
+
+  void watch(const std::shared_ptr<watch_request<A>>& request) {
+    if (!loaded()) return request->seen(*failure_);
+    if (version_.value == 0 || !may_see(request->by)) return request->seen(unknown_stream(entry_->stream));
+    request->seen(answer<A>{version_, at_, false, durable_});
+    watchers_.push_back(request);
+  }
+
+  void tell_watchers() {
+    std::erase_if(watchers_, [](const auto& each) { return each->alive.expired(); });
+    for (const auto& each : watchers_) each->seen(answer<A>{version_, at_, false, durable_});
+  }
+
+  void arm_deadline() {
+    const auto wanted = A::deadline(*durable_);
+    if (!wanted || armed_ == wanted) return;
+    armed_ = wanted;
+    shared_.timers.at(*wanted, [&shared = shared_, stream = entry_->stream] {
+      shared.registry.deliver(stream, deadline_message{});
+    });
+  }
+
+  void deadline_passed() {
+    armed_.reset();
+    if (!loaded()) return;
+    const auto wanted = A::deadline(*durable_);
+    if (!wanted) return;
+    if (*wanted > shared_.options.clock.now()) return arm_deadline();
+    const auto name = "deadline@" + std::to_string(version_.value);
+    shared_.template tell<A>(entry_->stream.key, A::on_deadline(*durable_),
+                             uuid::derived("effect", entry_->stream.text(), name),
+                             owner_of(entry_->stream.key, *durable_), cause{entry_->stream, version_}, [](auto&&) {});
+  }
+
+  void maybe_snapshot() {
+    if (events_since_snapshot_ < shared_.options.limits.snapshot_every_events) return;
+    events_since_snapshot_ = 0;
+    shared_.options.journal.save_snapshot({entry_->stream, version_, at_, A::fold_version, A::encode_state(*durable_)});
+  }
+
+  void passivate() {
+    std::erase_if(watchers_, [](const auto& each) { return each->alive.expired(); });
+    if (!pending_.empty() || !watchers_.empty() || effects_->busy()) return;
+    if (shared_.registry.retire(entry_)) quit();
+  }
+
+  runtime& shared_;
+  entry_ptr entry_;
+  std::shared_ptr<shell_listener> listener_;
+  std::unique_ptr<effects<A>> effects_;
+
+  bool loaded_{};
+  std::optional<rejection> failure_;
+  state_ptr durable_ = std::make_shared<const state>();
+  state_ptr tentative_ = durable_;
+  stream_version version_;  // of durable_
+  stream_version next_;     // of tentative_
+  position at_;
+  stream_version snapshot_at_;
+  timestamp last_time_;
+  std::uint64_t last_ticket_{};
+  std::uint64_t events_since_snapshot_{};
+  std::deque<pending_commit> pending_;  // tickets are consecutive
+  std::unordered_map<recorded_key, std::uint64_t> by_key_;
+  std::vector<std::shared_ptr<watch_request<A>>> watchers_;
+  std::optional<timestamp> armed_;
+};
+
+}  // namespace berth::actors

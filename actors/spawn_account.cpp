@@ -1,0 +1,13 @@
+#include <caf/actor_system.hpp>
+
+#include "actors/account_effects.hpp"
+#include "actors/shell.hpp"
+#include "actors/spawn.hpp"
+
+namespace berth::actors {
+
+caf::actor spawn_account(caf::actor_system& system, runtime& shared, const entry_ptr& entry) {
+  return system.spawn<shell<account::aggregate>>(&shared, entry);
+}
+
+}  // namespace berth::actors
