@@ -1,0 +1,13 @@
+#include "infra/telemetry/system_clock.hpp"
+
+namespace berth {
+
+timestamp system_clock::now() const {
+  const auto wall = std::chrono::duration_cast<microseconds>(std::chrono::system_clock::now().time_since_epoch());
+  auto seen = last_us_.load(std::memory_order_relaxed);
+  while (seen < wall.count() && !last_us_.compare_exchange_weak(seen, wall.count(), std::memory_order_relaxed)) {
+  }
+  return from_us(std::max<std::int64_t>(seen, wall.count()));
+}
+
+}  // namespace berth

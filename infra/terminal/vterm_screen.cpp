@@ -1,0 +1,150 @@
+#include "infra/terminal/vterm_screen.hpp"
+
+#include <vterm.h>
+
+#include <algorithm>
+
+namespace berth {
+
+namespace {
+
+// RFC 3629; libvterm gives code points.
+void append_utf8(std::string& to, std::uint32_t code) {
+  char bytes[4];
+  if (code < 0x80) {
+    to.push_back(static_cast<char>(code));
+  } else if (code < 0x800) {
+    bytes[0] = static_cast<char>(0xC0 | (code >> 6));
+    bytes[1] = static_cast<char>(0x80 | (code & 0x3F));
+    to.append(bytes, 2);
+  } else if (code < 0x10000) {
+    bytes[0] = static_cast<char>(0xE0 | (code >> 12));
+    bytes[1] = static_cast<char>(0x80 | ((code >> 6) & 0x3F));
+    bytes[2] = static_cast<char>(0x80 | (code & 0x3F));
+    to.append(bytes, 3);
+  } else {
+    bytes[0] = static_cast<char>(0xF0 | (code >> 18));
+    bytes[1] = static_cast<char>(0x80 | ((code >> 12) & 0x3F));
+    bytes[2] = static_cast<char>(0x80 | ((code >> 6) & 0x3F));
+    bytes[3] = static_cast<char>(0x80 | (code & 0x3F));
+    to.append(bytes, 4);
+  }
+}
+
+// SGR parameters of a colour; `base` is 38 (text) or 48 (background).
+void append_colour(std::string& sgr, const VTermColor& colour, int base) {
+  if (VTERM_COLOR_IS_DEFAULT_FG(&colour) || VTERM_COLOR_IS_DEFAULT_BG(&colour)) return;
+  if (VTERM_COLOR_IS_INDEXED(&colour))
+    sgr += ";" + std::to_string(base) + ";5;" + std::to_string(colour.indexed.idx);
+  else
+    sgr += ";" + std::to_string(base) + ";2;" + std::to_string(colour.rgb.red) + ";" +
+           std::to_string(colour.rgb.green) + ";" + std::to_string(colour.rgb.blue);
+}
+
+std::string sgr_of(const VTermScreenCell& cell) {
+  std::string sgr = "\x1b[0";
+  if (cell.attrs.bold) sgr += ";1";
+  if (cell.attrs.italic) sgr += ";3";
+  if (cell.attrs.underline) sgr += ";4";
+  if (cell.attrs.blink) sgr += ";5";
+  if (cell.attrs.reverse) sgr += ";7";
+  if (cell.attrs.conceal) sgr += ";8";
+  if (cell.attrs.strike) sgr += ";9";
+  append_colour(sgr, cell.fg, 38);
+  append_colour(sgr, cell.bg, 48);
+  return sgr + "m";
+}
+
+class vterm_screen : public screen {
+ public:
+  vterm_screen(std::uint16_t cols, std::uint16_t rows) : terminal_{vterm_new(rows, cols)} {
+    vterm_set_utf8(terminal_, 1);
+    screen_ = vterm_obtain_screen(terminal_);
+    static const VTermScreenCallbacks callbacks = make_callbacks();
+    vterm_screen_set_callbacks(screen_, &callbacks, this);
+    vterm_screen_enable_altscreen(screen_, 1);
+    vterm_screen_reset(screen_, 1);
+  }
+  ~vterm_screen() override { vterm_free(terminal_); }
+  vterm_screen(const vterm_screen&) = delete;
+  vterm_screen& operator=(const vterm_screen&) = delete;
+
+  void feed(std::string_view output) override { vterm_input_write(terminal_, output.data(), output.size()); }
+  void resize(std::uint16_t cols, std::uint16_t rows) override { vterm_set_size(terminal_, rows, cols); }
+
+  std::string snapshot() const override {
+    std::string out = "\x1b" "c";  // RIS: from nothing
+    if (alternate_) out += "\x1b[?1049h";
+    int rows = 0, cols = 0;
+    vterm_get_size(terminal_, &rows, &cols);
+    std::string pen;
+    for (int row = 0; row < rows; ++row) append_row(out, row, cols, pen);
+    out += "\x1b[0m";
+    if (!title_.empty()) out += "\x1b]2;" + title_ + "\x1b\\";
+    if (mouse_ != VTERM_PROP_MOUSE_NONE)
+      out += "\x1b[?" + std::to_string(mouse_ == VTERM_PROP_MOUSE_CLICK ? 1000 : mouse_ == VTERM_PROP_MOUSE_DRAG ? 1002 : 1003) + "h\x1b[?1006h";
+    VTermPos cursor{};
+    vterm_state_get_cursorpos(vterm_obtain_state(terminal_), &cursor);
+    out += "\x1b[" + std::to_string(cursor.row + 1) + ";" + std::to_string(cursor.col + 1) + "H";
+    if (!cursor_visible_) out += "\x1b[?25l";
+    return out;
+  }
+
+ private:
+  static VTermScreenCallbacks make_callbacks() {
+    VTermScreenCallbacks callbacks{};
+    callbacks.settermprop = [](VTermProp property, VTermValue* value, void* user) {
+      return static_cast<vterm_screen*>(user)->set_property(property, *value);
+    };
+    return callbacks;
+  }
+
+  int set_property(VTermProp property, const VTermValue& value) {
+    if (property == VTERM_PROP_ALTSCREEN) alternate_ = value.boolean != 0;
+    if (property == VTERM_PROP_CURSORVISIBLE) cursor_visible_ = value.boolean != 0;
+    if (property == VTERM_PROP_MOUSE) mouse_ = value.number;
+    if (property == VTERM_PROP_TITLE) set_title(value.string);
+    return 1;
+  }
+
+  // Titles come from the environment: control characters would end the sequence they are repeated in.
+  void set_title(const VTermStringFragment& part) {
+    constexpr std::size_t title_bytes_max = 256;
+    if (part.initial) title_.clear();
+    for (std::size_t i = 0; i < part.len && title_.size() < title_bytes_max; ++i)
+      if (static_cast<unsigned char>(part.str[i]) >= 0x20 && part.str[i] != 0x7f) title_.push_back(part.str[i]);
+  }
+
+  void append_row(std::string& out, int row, int cols, std::string& pen) const {
+    VTermScreenCell cell{};
+    int last = cols - 1;
+    for (; last >= 0; --last) {
+      vterm_screen_get_cell(screen_, {row, last}, &cell);
+      if (cell.chars[0] != 0 || cell.attrs.reverse || !VTERM_COLOR_IS_DEFAULT_BG(&cell.bg)) break;
+    }
+    if (last < 0) return;
+    out += "\x1b[" + std::to_string(row + 1) + ";1H";
+    for (int col = 0; col <= last; col += std::max<int>(1, cell.width)) {
+      vterm_screen_get_cell(screen_, {row, col}, &cell);
+      auto wanted = sgr_of(cell);
+      if (wanted != pen) out += pen = std::move(wanted);
+      if (cell.chars[0] == 0) out.push_back(' ');
+      for (int i = 0; i < VTERM_MAX_CHARS_PER_CELL && cell.chars[i] != 0; ++i) append_utf8(out, cell.chars[i]);
+    }
+  }
+
+  VTerm* terminal_;
+  VTermScreen* screen_{};
+  bool alternate_{};
+  bool cursor_visible_{true};
+  int mouse_{VTERM_PROP_MOUSE_NONE};
+  std::string title_;
+};
+
+}  // namespace
+
+std::unique_ptr<screen> make_vterm_screen(std::uint16_t cols, std::uint16_t rows) {
+  return std::make_unique<vterm_screen>(std::max<std::uint16_t>(cols, 1), std::max<std::uint16_t>(rows, 1));
+}
+
+}  // namespace berth
