@@ -48,7 +48,6 @@ std::string sgr_of(const VTermScreenCell& cell) {
   if (cell.attrs.underline) sgr += ";4";
   if (cell.attrs.blink) sgr += ";5";
   if (cell.attrs.reverse) sgr += ";7";
-  if (cell.attrs.conceal) sgr += ";8";
   if (cell.attrs.strike) sgr += ";9";
   append_colour(sgr, cell.fg, 38);
   append_colour(sgr, cell.bg, 48);
@@ -81,8 +80,7 @@ class vterm_screen : public screen {
     for (int row = 0; row < rows; ++row) append_row(out, row, cols, pen);
     out += "\x1b[0m";
     if (!title_.empty()) out += "\x1b]2;" + title_ + "\x1b\\";
-    if (mouse_ != VTERM_PROP_MOUSE_NONE)
-      out += "\x1b[?" + std::to_string(mouse_ == VTERM_PROP_MOUSE_CLICK ? 1000 : mouse_ == VTERM_PROP_MOUSE_DRAG ? 1002 : 1003) + "h\x1b[?1006h";
+    if (mouse_ != VTERM_PROP_MOUSE_NONE) out += mouse_mode();
     VTermPos cursor{};
     vterm_state_get_cursorpos(vterm_obtain_state(terminal_), &cursor);
     out += "\x1b[" + std::to_string(cursor.row + 1) + ";" + std::to_string(cursor.col + 1) + "H";
@@ -108,11 +106,16 @@ class vterm_screen : public screen {
   }
 
   // Titles come from the environment: control characters would end the sequence they are repeated in.
-  void set_title(const VTermStringFragment& part) {
+  void set_title(std::string_view title) {
     constexpr std::size_t title_bytes_max = 256;
-    if (part.initial) title_.clear();
-    for (std::size_t i = 0; i < part.len && title_.size() < title_bytes_max; ++i)
-      if (static_cast<unsigned char>(part.str[i]) >= 0x20 && part.str[i] != 0x7f) title_.push_back(part.str[i]);
+    title_.clear();
+    for (const char c : title.substr(0, title_bytes_max))
+      if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) title_.push_back(c);
+  }
+
+  std::string mouse_mode() const {
+    const auto mode = mouse_ == VTERM_PROP_MOUSE_CLICK ? "1000" : mouse_ == VTERM_PROP_MOUSE_DRAG ? "1002" : "1003";
+    return std::string{"\x1b[?"} + mode + "h\x1b[?1006h";
   }
 
   void append_row(std::string& out, int row, int cols, std::string& pen) const {
