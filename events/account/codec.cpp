@@ -13,7 +13,9 @@ using codec::field_reader;
 
 static_assert(std::variant_size_v<event> == static_cast<std::size_t>(stored::Event::MAX));
 
-std::vector<std::uint8_t> hash_bytes(const secret_hash& hash) { return {hash.begin(), hash.end()}; }
+std::vector<std::uint8_t> hash_bytes(const secret_hash& hash) {
+  return {hash.begin(), hash.end()};
+}
 
 stored::CreatedT to_table(const created& e) {
   stored::CreatedT t;
@@ -36,7 +38,8 @@ stored::TokenIssuedT to_table(const token_issued& e) {
   return t;
 }
 token_issued from_table(const stored::TokenIssuedT& t, field_reader& read) {
-  return {{t.token}, t.label, read.hash(t.secret_hash), read.time(t.expires_at_us), read.time(t.at_us)};
+  return {
+      {t.token}, t.label, read.hash(t.secret_hash), read.time(t.expires_at_us), read.time(t.at_us)};
 }
 
 stored::TokenRevokedT to_table(const token_revoked& e) {
@@ -61,7 +64,8 @@ stored::EnvironmentRequestedT to_table(const environment_requested& e) {
   return t;
 }
 environment_requested from_table(const stored::EnvironmentRequestedT& t, field_reader& read) {
-  return {{t.environment}, t.name, t.instance_type, t.template_, t.price_list, read.id(t.correlation),
+  return {{t.environment},   t.name,       t.instance_type,
+          t.template_,       t.price_list, read.id(t.correlation),
           read.time(t.at_us)};
 }
 
@@ -92,18 +96,28 @@ stored::DisabledT to_table(const disabled& e) {
   t.at_us = to_us(e.at);
   return t;
 }
-disabled from_table(const stored::DisabledT& t, field_reader& read) { return {t.reason, read.time(t.at_us)}; }
+disabled from_table(const stored::DisabledT& t, field_reader& read) {
+  return {t.reason, read.time(t.at_us)};
+}
 
 event from_union(const stored::EventUnion& u, field_reader& read) {
   switch (u.type) {
-    case stored::Event::NONE: break;
-    case stored::Event::Created: return from_table(*u.AsCreated(), read);
-    case stored::Event::TokenIssued: return from_table(*u.AsTokenIssued(), read);
-    case stored::Event::TokenRevoked: return from_table(*u.AsTokenRevoked(), read);
-    case stored::Event::EnvironmentRequested: return from_table(*u.AsEnvironmentRequested(), read);
-    case stored::Event::EnvironmentConfirmed: return from_table(*u.AsEnvironmentConfirmed(), read);
-    case stored::Event::NameReleased: return from_table(*u.AsNameReleased(), read);
-    case stored::Event::Disabled: return from_table(*u.AsDisabled(), read);
+    case stored::Event::NONE:
+      break;
+    case stored::Event::Created:
+      return from_table(*u.AsCreated(), read);
+    case stored::Event::TokenIssued:
+      return from_table(*u.AsTokenIssued(), read);
+    case stored::Event::TokenRevoked:
+      return from_table(*u.AsTokenRevoked(), read);
+    case stored::Event::EnvironmentRequested:
+      return from_table(*u.AsEnvironmentRequested(), read);
+    case stored::Event::EnvironmentConfirmed:
+      return from_table(*u.AsEnvironmentConfirmed(), read);
+    case stored::Event::NameReleased:
+      return from_table(*u.AsNameReleased(), read);
+    case stored::Event::Disabled:
+      return from_table(*u.AsDisabled(), read);
   }
   read.ok = false;
   return event{};
@@ -117,15 +131,17 @@ state from_table(const stored::StateT& t, field_reader& read) {
   now.disabled = t.disabled;
   now.created_at = read.time(t.created_at_us);
   for (const auto& entry : t.tokens) {
-    now.tokens.insert_or_assign(token_id{entry->token},
-                                token{entry->label, read.hash(entry->secret_hash), read.time(entry->issued_at_us),
-                                      read.time(entry->expires_at_us), entry->revoked});
+    now.tokens.insert_or_assign(
+        token_id{entry->token},
+        token{entry->label, read.hash(entry->secret_hash), read.time(entry->issued_at_us),
+              read.time(entry->expires_at_us), entry->revoked});
   }
   for (const auto& entry : t.environments) {
     now.environments.insert_or_assign(
         environment_id{entry->environment},
         environment_entry{entry->name, entry->instance_type, entry->template_, entry->price_list,
-                          read.id(entry->correlation), entry->confirmed, read.time(entry->requested_at_us)});
+                          read.id(entry->correlation), entry->confirmed,
+                          read.time(entry->requested_at_us)});
   }
   return now;
 }
@@ -133,7 +149,8 @@ state from_table(const stored::StateT& t, field_reader& read) {
 }  // namespace
 
 event_record aggregate::encode(const event& happened) {
-  return std::visit([](const auto& e) { return codec::encode_event<stored::Record>(to_table(e)); }, happened);
+  return std::visit([](const auto& e) { return codec::encode_event<stored::Record>(to_table(e)); },
+                    happened);
 }
 
 decoded<event> aggregate::decode(const event_record& record) {
@@ -176,17 +193,19 @@ std::string aggregate::encode_state(const state& now) {
 }
 
 decoded<state> aggregate::decode_state(std::string_view bytes) {
-  return codec::with_verified<stored::State>(bytes, [](const stored::State& root) -> decoded<state> {
-    stored::StateT t;
-    root.UnPackTo(&t);
-    field_reader read;
-    auto now = from_table(t, read);
-    if (!read.ok) return codec::malformed("an account state has a field out of range");
-    return now;
-  });
+  return codec::with_verified<stored::State>(
+      bytes, [](const stored::State& root) -> decoded<state> {
+        stored::StateT t;
+        root.UnPackTo(&t);
+        field_reader read;
+        auto now = from_table(t, read);
+        if (!read.ok) return codec::malformed("an account state has a field out of range");
+        return now;
+      });
 }
 
-// Price list and correlation are the server's: a retry after a new price list is still the same command.
+// Price list and correlation are the server's: a retry after a new price list is still the same
+// command.
 std::string aggregate::canonical(const command& asked) {
   using codec::canonical_text;
   return std::visit(
@@ -195,19 +214,32 @@ std::string aggregate::canonical(const command& asked) {
             return canonical_text{"create"}.text(c.name).number(static_cast<int>(c.role)).take();
           },
           [](const issue_token& c) {
-            const std::string_view hash{reinterpret_cast<const char*>(c.hash.data()), c.hash.size()};
-            return canonical_text{"issue_token"}.text(c.token.value).text(c.label).text(hash)
-                .number(to_us(c.expires_at)).take();
+            const std::string_view hash{reinterpret_cast<const char*>(c.hash.data()),
+                                        c.hash.size()};
+            return canonical_text{"issue_token"}
+                .text(c.token.value)
+                .text(c.label)
+                .text(hash)
+                .number(to_us(c.expires_at))
+                .take();
           },
-          [](const revoke_token& c) { return canonical_text{"revoke_token"}.text(c.token.value).take(); },
+          [](const revoke_token& c) {
+            return canonical_text{"revoke_token"}.text(c.token.value).take();
+          },
           [](const request_environment& c) {
-            return canonical_text{"request_environment"}.text(c.environment.value).text(c.name)
-                .text(c.instance_type).text(c.template_name).take();
+            return canonical_text{"request_environment"}
+                .text(c.environment.value)
+                .text(c.name)
+                .text(c.instance_type)
+                .text(c.template_name)
+                .take();
           },
           [](const confirm_environment& c) {
             return canonical_text{"confirm_environment"}.text(c.environment.value).take();
           },
-          [](const release_name& c) { return canonical_text{"release_name"}.text(c.environment.value).take(); },
+          [](const release_name& c) {
+            return canonical_text{"release_name"}.text(c.environment.value).take();
+          },
           [](const disable& c) { return canonical_text{"disable"}.text(c.reason).take(); },
       },
       asked);

@@ -19,8 +19,9 @@ rejection not_found(std::string_view what) {
 
 answer decide_create(const state& now, const create& c, timestamp at) {
   if (now.exists) {
-    if (now.name == c.name && now.role == c.role) return events{};
-    return reject(rejection_code::wrong_state, "the account exists already with another name or role");
+    // Account ids derive from names, so whoever meets this one wants a name that is in use.
+    return reject(rejection_code::name_taken, "the name " + now.name + " is taken; choose another",
+                  "name");
   }
   if (auto no = refuse_label("name", c.name)) return *no;
   return events{created{c.name, c.role, at}};
@@ -34,10 +35,12 @@ answer decide_issue_token(const state& now, const issue_token& c, timestamp at) 
   if (auto no = refuse_id("token", c.token.value)) return *no;
   if (auto no = refuse_short_text("label", c.label)) return *no;
   if (c.hash == secret_hash{}) return invalid("hash", "is missing");
-  if (c.expires_at != timestamp{} && c.expires_at <= at) return invalid("expires_at", "is in the past");
+  if (c.expires_at != timestamp{} && c.expires_at <= at)
+    return invalid("expires_at", "is in the past");
   if (const auto known = now.tokens.find(c.token); known != now.tokens.end()) {
     if (known->second.hash == c.hash) return events{};
-    return reject(rejection_code::wrong_state, "a token with this id exists already; ask for one with a new id");
+    return reject(rejection_code::wrong_state,
+                  "a token with this id exists already; ask for one with a new id");
   }
   const auto live = std::count_if(now.tokens.begin(), now.tokens.end(),
                                   [&](const auto& entry) { return is_live(entry.second, at); });
@@ -60,11 +63,13 @@ std::optional<rejection> refuse_request(const request_environment& c) {
   if (auto no = refuse_label("name", c.name)) return no;
   if (find_instance_type(c.instance_type) == nullptr) {
     std::string known;
-    for (const auto& type : instance_types()) known += (known.empty() ? "" : ", ") + std::string{type.name};
+    for (const auto& type : instance_types())
+      known += (known.empty() ? "" : ", ") + std::string{type.name};
     return invalid("instance_type", "must be one of " + known);
   }
   if (auto no = refuse_id("template", c.template_name)) return no;
-  if (!price_of(c.price_list, c.instance_type)) return invalid("price_list", "is not a known price list");
+  if (!price_of(c.price_list, c.instance_type))
+    return invalid("price_list", "is not a known price list");
   return std::nullopt;
 }
 
@@ -75,22 +80,27 @@ answer decide_request(const state& now, const request_environment& c, timestamp 
     const bool same = entry.name == c.name && entry.instance_type == c.instance_type &&
                       entry.template_name == c.template_name;
     if (same) return events{};
-    return reject(rejection_code::wrong_state, "an environment with this id was requested with other properties");
+    return reject(rejection_code::wrong_state,
+                  "an environment with this id was requested with other properties");
   }
   for (const auto& [id, entry] : now.environments) {
     if (entry.name != c.name) continue;
-    return reject(rejection_code::name_taken,
-                  "the name " + c.name + " is taken by " + id.value + "; choose another or delete that one", "name");
+    return reject(
+        rejection_code::name_taken,
+        "the name " + c.name + " is taken by " + id.value + "; choose another or delete that one",
+        "name");
   }
   if (now.environments.size() >= environments_max) {
-    return reject(rejection_code::limit_exceeded,
-                  "the account has " + std::to_string(environments_max) + " environments; delete one first");
+    return reject(
+        rejection_code::limit_exceeded,
+        "the account has " + std::to_string(environments_max) + " environments; delete one first");
   }
-  return events{environment_requested{c.environment, c.name, c.instance_type, c.template_name, c.price_list,
-                                      c.correlation, at}};
+  return events{environment_requested{c.environment, c.name, c.instance_type, c.template_name,
+                                      c.price_list, c.correlation, at}};
 }
 
-// Confirmations and releases come from effects: one that finds nothing to do is late, and is taken without an event.
+// Confirmations and releases come from effects: one that finds nothing to do is late, and is taken
+// without an event.
 answer decide_confirm(const state& now, const confirm_environment& c, timestamp at) {
   const auto known = now.environments.find(c.environment);
   if (known == now.environments.end() || known->second.confirmed) return events{};
@@ -111,13 +121,16 @@ answer decide_disable(const state& now, const disable& c, timestamp at) {
 
 // A disabled account may still lose rights and finish what was begun.
 bool allowed_when_disabled(const command& asked) {
-  return std::holds_alternative<revoke_token>(asked) || std::holds_alternative<release_name>(asked) ||
-         std::holds_alternative<confirm_environment>(asked) || std::holds_alternative<disable>(asked);
+  return std::holds_alternative<revoke_token>(asked) ||
+         std::holds_alternative<release_name>(asked) ||
+         std::holds_alternative<confirm_environment>(asked) ||
+         std::holds_alternative<disable>(asked);
 }
 
 }  // namespace
 
-decision<event> aggregate::decide(const state& now, const command& asked, const decide_context& context) {
+decision<event> aggregate::decide(const state& now, const command& asked,
+                                  const decide_context& context) {
   const auto at = context.now;
   if (!now.exists && !std::holds_alternative<create>(asked)) return not_found("account");
   if (now.disabled && !allowed_when_disabled(asked)) {
@@ -136,8 +149,12 @@ decision<event> aggregate::decide(const state& now, const command& asked, const 
 }
 
 // An account is never transient.
-std::optional<timestamp> aggregate::deadline(const state&) { return std::nullopt; }
+std::optional<timestamp> aggregate::deadline(const state&) {
+  return std::nullopt;
+}
 
-command aggregate::on_deadline(const state&) { invariant_failed("an account has no deadline", __FILE__, __LINE__); }
+command aggregate::on_deadline(const state&) {
+  invariant_failed("an account has no deadline", __FILE__, __LINE__);
+}
 
 }  // namespace berth::account

@@ -5,10 +5,18 @@
 namespace berth {
 namespace {
 
-constexpr bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
+constexpr bool is_continuation(char c) {
+  return (static_cast<unsigned char>(c) & 0xc0) == 0x80;
+}
 
-// Size of the character at the text's start; 0 if it is none (RFC 3629: no surrogates, shortest form, to U+10FFFF).
-std::size_t character_size(std::string_view text) {
+bool has_nul(std::string_view text) {
+  return text.find('\0') != std::string_view::npos;
+}
+
+}  // namespace
+
+// No surrogates, the shortest form only, up to U+10FFFF.
+std::size_t utf8_character_size(std::string_view text) {
   const auto at = [&](std::size_t i) -> unsigned { return static_cast<unsigned char>(text[i]); };
   const unsigned first = at(0);
   if (first < 0x80) return 1;
@@ -24,22 +32,21 @@ std::size_t character_size(std::string_view text) {
   return size;
 }
 
-bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
-
-}  // namespace
-
 rejection invalid(std::string_view field, std::string message) {
   return reject(rejection_code::invalid_argument, std::string{field} + ": " + std::move(message),
                 std::string{field});
 }
 
 std::optional<rejection> refuse_label(std::string_view field, std::string_view value) {
-  const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  };
   const bool fits = !value.empty() && value.size() <= label_bytes_max &&
                     std::all_of(value.begin(), value.end(), allowed) && value.front() != '-' &&
                     value.back() != '-';
   if (fits) return std::nullopt;
-  return invalid(field, "must be 1 to 63 lower-case letters, digits or '-', not starting or ending with '-'");
+  return invalid(
+      field, "must be 1 to 63 lower-case letters, digits or '-', not starting or ending with '-'");
 }
 
 std::optional<rejection> refuse_short_text(std::string_view field, std::string_view value) {
@@ -65,21 +72,24 @@ std::optional<rejection> refuse_path(std::string_view field, std::string_view va
   return std::nullopt;
 }
 
-std::optional<rejection> refuse_command(std::string_view field, const std::vector<std::string>& value,
+std::optional<rejection> refuse_command(std::string_view field,
+                                        const std::vector<std::string>& value,
                                         std::size_t bytes_max) {
   if (value.empty() || value.front().empty()) return invalid(field, "must name a program to run");
   std::size_t bytes = 0;
   for (const auto& argument : value) {
-    if (has_nul(argument) || !is_utf8(argument)) return invalid(field, "has an argument that is not UTF-8 text");
+    if (has_nul(argument) || !is_utf8(argument))
+      return invalid(field, "has an argument that is not UTF-8 text");
     bytes += argument.size() + 1;
   }
-  if (bytes > bytes_max) return invalid(field, "is longer than " + std::to_string(bytes_max) + " bytes");
+  if (bytes > bytes_max)
+    return invalid(field, "is longer than " + std::to_string(bytes_max) + " bytes");
   return std::nullopt;
 }
 
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
-    const auto size = character_size(text);
+    const auto size = utf8_character_size(text);
     if (size == 0) return false;
     text.remove_prefix(size);
   }

@@ -1,4 +1,5 @@
-// Checks of what callers send, shared by the aggregates. Each answers a rejection that names the field, or nothing.
+// Checks of what callers send, shared by the aggregates. Each answers a rejection that names the
+// field, or nothing.
 #pragma once
 
 #include <optional>
@@ -10,10 +11,11 @@
 
 namespace berth {
 
-inline constexpr std::size_t label_bytes_max = 63;             // RFC 1123
+inline constexpr std::size_t label_bytes_max = 63;  // RFC 1123
 inline constexpr std::size_t path_bytes_max = 4096;
-inline constexpr std::size_t short_text_bytes_max = 256;       // labels, user agents, reasons of an operator
-inline constexpr std::size_t long_text_bytes_max = 4096;       // causes and details from a host
+inline constexpr std::size_t short_text_bytes_max =
+    256;  // labels, user agents, reasons of an operator
+inline constexpr std::size_t long_text_bytes_max = 4096;  // causes and details from a host
 
 rejection invalid(std::string_view field, std::string message);
 
@@ -26,9 +28,12 @@ std::optional<rejection> refuse_id(std::string_view field, std::string_view valu
 // Empty, or an absolute path.
 std::optional<rejection> refuse_path(std::string_view field, std::string_view value);
 // Arguments of a process: no NUL, UTF-8, `bytes_max` together; the program's name is not empty.
-std::optional<rejection> refuse_command(std::string_view field, const std::vector<std::string>& value,
+std::optional<rejection> refuse_command(std::string_view field,
+                                        const std::vector<std::string>& value,
                                         std::size_t bytes_max);
 
+// Size of the character a text that is not empty starts with; 0 if it is none (RFC 3629).
+std::size_t utf8_character_size(std::string_view text);
 bool is_utf8(std::string_view text);
 // At most `bytes_max` bytes, cut at a character's border.
 std::string clipped(std::string text, std::size_t bytes_max);

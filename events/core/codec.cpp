@@ -7,13 +7,18 @@ decode_error malformed(std::string_view what) {
 }
 
 decode_error unknown_type(std::string_view aggregate, std::uint16_t type) {
-  return {decode_error::reason::unknown_type,
-          std::string{aggregate} + " event type " + std::to_string(type) + " is not known to this build"};
+  return {decode_error::reason::unknown_type, std::string{aggregate} + " event type " +
+                                                  std::to_string(type) +
+                                                  " is not known to this build"};
 }
 
-std::vector<std::uint8_t> to_bytes(std::string_view text) { return {text.begin(), text.end()}; }
+std::vector<std::uint8_t> to_bytes(std::string_view text) {
+  return {text.begin(), text.end()};
+}
 
-std::string to_text(const std::vector<std::uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
+std::string to_text(const std::vector<std::uint8_t>& bytes) {
+  return {bytes.begin(), bytes.end()};
+}
 
 std::vector<std::uint8_t> to_bytes(const uuid& id) {
   if (id.is_nil()) return {};
@@ -55,6 +60,8 @@ canonical_text& canonical_text::text(std::string_view value) {
   return *this;
 }
 
-canonical_text& canonical_text::number(std::int64_t value) { return text(std::to_string(value)); }
+canonical_text& canonical_text::number(std::int64_t value) {
+  return text(std::to_string(value));
+}
 
 }  // namespace berth::codec

@@ -1,5 +1,5 @@
-// What the aggregates' codecs share: packing and bounded verification of FlatBuffers, byte fields, canonical text.
-// Pure; any thread.
+// What the aggregates' codecs share: packing and bounded verification of FlatBuffers, byte fields,
+// canonical text. Pure; any thread.
 #pragma once
 
 #include <algorithm>
@@ -31,8 +31,8 @@ std::string pack(const typename Table::NativeTableType& native) {
   return {reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize()};
 }
 
-// `use(root)` is called with a verified table. Scalars are read in place, so the bytes are copied if the caller's
-// are not aligned for the widest of them.
+// `use(root)` is called with a verified table. Scalars are read in place, so the bytes are copied
+// if the caller's are not aligned for the widest of them.
 template <class Table, class Use>
 auto with_verified(std::string_view bytes, Use use) -> decltype(use(std::declval<const Table&>())) {
   std::vector<std::uint64_t> aligned;
@@ -56,9 +56,11 @@ event_record encode_event(EventTable table) {
   return {static_cast<std::uint16_t>(record.event.type), pack<Record>(record)};
 }
 
-// The stored record -> the union of event tables: verified, of a known type, and of the type it says.
+// The stored record -> the union of event tables: verified, of a known type, and of the type it
+// says.
 template <class Record>
-decoded<typename Record::NativeTableType> decode_event(std::string_view aggregate, const event_record& stored) {
+decoded<typename Record::NativeTableType> decode_event(std::string_view aggregate,
+                                                       const event_record& stored) {
   using native = typename Record::NativeTableType;
   using tag = decltype(native{}.event.type);
   if (stored.type == 0 || stored.type > static_cast<std::uint16_t>(tag::MAX)) {
@@ -83,7 +85,8 @@ std::vector<std::uint8_t> to_bytes(const uuid& id);
 struct field_reader {
   bool ok{true};
 
-  timestamp time(std::int64_t us);  // from the epoch to the end of the year 9999: differences never overflow
+  timestamp time(
+      std::int64_t us);  // from the epoch to the end of the year 9999: differences never overflow
   uuid id(const std::vector<std::uint8_t>& bytes);
   std::array<std::uint8_t, 32> hash(const std::vector<std::uint8_t>& bytes);
   template <class To, class From>
@@ -93,8 +96,8 @@ struct field_reader {
   }
 };
 
-// The content of a command as one unambiguous text: a name and netstrings ("5:hello,"), so that no two different
-// contents share a text.
+// The content of a command as one unambiguous text: a name and netstrings ("5:hello,"), so that no
+// two different contents share a text.
 class canonical_text {
  public:
   explicit canonical_text(std::string_view command) { text(command); }

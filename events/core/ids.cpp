@@ -10,7 +10,8 @@ namespace berth {
 namespace {
 
 constexpr std::string_view hex_digits = "0123456789abcdef";
-constexpr std::string_view base32_digits = "0123456789abcdefghjkmnpqrstvwxyz";  // Crockford: no i, l, o, u
+constexpr std::string_view base32_digits =
+    "0123456789abcdefghjkmnpqrstvwxyz";  // Crockford: no i, l, o, u
 constexpr std::size_t uuid_text_size = 36;
 
 struct kind_name {
@@ -35,7 +36,9 @@ void set_version(std::array<std::uint8_t, 16>& bytes, std::uint8_t version) {
   bytes[8] = static_cast<std::uint8_t>((bytes[8] & 0x3f) | 0x80);
 }
 
-bool is_dash(std::size_t at) { return at == 8 || at == 13 || at == 18 || at == 23; }
+bool is_dash(std::size_t at) {
+  return at == 8 || at == 13 || at == 18 || at == 23;
+}
 
 // Length first, so that ("ab", "c") and ("a", "bc") are different texts.
 void add_part(std::string& text, std::string_view part) {
@@ -48,7 +51,8 @@ void add_part(std::string& text, std::string_view part) {
 std::array<std::uint8_t, 32> sha256(std::string_view text) {
   std::array<std::uint8_t, 32> digest{};
   unsigned size = 0;
-  const int done = EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr);
+  const int done =
+      EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr);
   BERTH_ASSERT(done == 1 && size == digest.size());
   return digest;
 }
@@ -137,9 +141,11 @@ std::string base32(const std::array<std::uint8_t, 16>& bits) {
   return out;
 }
 
-std::string derived_id(std::string_view prefix, std::string_view account, const command_id& command) {
+std::string derived_id(std::string_view prefix, std::string_view account,
+                       const command_id& command) {
   BERTH_ASSERT(!prefix.empty());
-  const std::string_view bytes{reinterpret_cast<const char*>(command.bytes.data()), command.bytes.size()};
+  const std::string_view bytes{reinterpret_cast<const char*>(command.bytes.data()),
+                               command.bytes.size()};
   return std::string{prefix} + "_" + base32(uuid::derived(prefix, account, bytes).bytes);
 }
 
@@ -157,7 +163,9 @@ std::optional<aggregate_kind> parse_aggregate_kind(std::string_view name) {
   return std::nullopt;
 }
 
-std::string stream_id::text() const { return std::string{name_of(kind)} + "/" + key; }
+std::string stream_id::text() const {
+  return std::string{name_of(kind)} + "/" + key;
+}
 
 std::optional<stream_id> stream_id::parse(std::string_view text) {
   const auto slash = text.find('/');

@@ -33,7 +33,8 @@ std::optional<std::int64_t> fraction_us(std::string_view text, std::size_t& at) 
 // "Z", "z" or "+hh:mm" to the end of the text.
 std::optional<std::chrono::minutes> utc_offset(std::string_view text, std::size_t at) {
   if (at + 1 == text.size() && (text[at] == 'Z' || text[at] == 'z')) return std::chrono::minutes{0};
-  if (at + 6 != text.size() || (text[at] != '+' && text[at] != '-') || text[at + 3] != ':') return std::nullopt;
+  if (at + 6 != text.size() || (text[at] != '+' && text[at] != '-') || text[at + 3] != ':')
+    return std::nullopt;
   const auto hours = digits(text, at + 1, 2);
   const auto minutes = digits(text, at + 4, 2);
   if (!hours || !minutes || *hours > 23 || *minutes > 59) return std::nullopt;
@@ -48,12 +49,11 @@ std::string to_rfc3339(timestamp t) {
   const std::chrono::year_month_day date{day};
   const std::chrono::hh_mm_ss time{t - day};
   char out[48];
-  const int size = std::snprintf(out, sizeof out, "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ",
-                                 static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                                 static_cast<unsigned>(date.day()), static_cast<int>(time.hours().count()),
-                                 static_cast<int>(time.minutes().count()),
-                                 static_cast<int>(time.seconds().count()),
-                                 static_cast<int>(time.subseconds().count()));
+  const int size = std::snprintf(
+      out, sizeof out, "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ", static_cast<int>(date.year()),
+      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+      static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
+      static_cast<int>(time.seconds().count()), static_cast<int>(time.subseconds().count()));
   BERTH_ASSERT(size > 0 && static_cast<std::size_t>(size) < sizeof out);
   return out;
 }
@@ -64,7 +64,8 @@ std::optional<timestamp> parse_rfc3339(std::string_view text) {
   if (!year || !month || !day || !hour || !minute || !second) return std::nullopt;
   if (text[4] != '-' || text[7] != '-' || text[13] != ':' || text[16] != ':') return std::nullopt;
   if (text[10] != 'T' && text[10] != 't' && text[10] != ' ') return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year{*year}, std::chrono::month(static_cast<unsigned>(*month)),
+  const std::chrono::year_month_day date{std::chrono::year{*year},
+                                         std::chrono::month(static_cast<unsigned>(*month)),
                                          std::chrono::day(static_cast<unsigned>(*day))};
   if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
   std::size_t at = 19;
@@ -72,8 +73,8 @@ std::optional<timestamp> parse_rfc3339(std::string_view text) {
   if (!fraction) return std::nullopt;
   const auto offset = utc_offset(text, at);
   if (!offset) return std::nullopt;
-  const auto whole = std::chrono::sys_days{date} + std::chrono::hours{*hour} + std::chrono::minutes{*minute} +
-                     std::chrono::seconds{*second} - *offset;
+  const auto whole = std::chrono::sys_days{date} + std::chrono::hours{*hour} +
+                     std::chrono::minutes{*minute} + std::chrono::seconds{*second} - *offset;
   return timestamp{whole.time_since_epoch()} + microseconds{*fraction};
 }
 

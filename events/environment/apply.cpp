@@ -101,7 +101,9 @@ state aggregate::apply(state now, const event& happened) {
                    now.pending_execs.clear();
                  },
                  [&](const lost& e) { apply_lost(now, e); },
-                 [&](const activity_recorded& e) { now.last_activity = std::max(now.last_activity, e.at); },
+                 [&](const activity_recorded& e) {
+                   now.last_activity = std::max(now.last_activity, e.at);
+                 },
                  [&](const exec_asked& e) { now.pending_execs.insert_or_assign(e.what.id, e); },
                  [&](const exec_finished& e) { now.pending_execs.erase(e.exec); },
                  [&](const exec_outcome_unknown& e) { now.pending_execs.erase(e.exec); },

@@ -1,4 +1,5 @@
-// Names and canonical texts. What the server fills in (price list, ids of effects) is no content of the caller's.
+// Names and canonical texts. What the server fills in (price list, ids of effects) is no content of
+// the caller's.
 #include <tuple>
 
 #include "events/core/codec.hpp"
@@ -9,15 +10,24 @@ namespace berth::environment {
 
 std::string_view name_of(status s) {
   switch (s) {
-    case status::absent: return "ABSENT";
-    case status::creating: return "CREATING";
-    case status::starting: return "STARTING";
-    case status::running: return "RUNNING";
-    case status::stopping: return "STOPPING";
-    case status::stopped: return "STOPPED";
-    case status::error: return "ERROR";
-    case status::deleting: return "DELETING";
-    case status::deleted: return "DELETED";
+    case status::absent:
+      return "ABSENT";
+    case status::creating:
+      return "CREATING";
+    case status::starting:
+      return "STARTING";
+    case status::running:
+      return "RUNNING";
+    case status::stopping:
+      return "STOPPING";
+    case status::stopped:
+      return "STOPPED";
+    case status::error:
+      return "ERROR";
+    case status::deleting:
+      return "DELETING";
+    case status::deleted:
+      return "DELETED";
   }
   return "UNKNOWN";
 }
@@ -53,13 +63,21 @@ std::string aggregate::canonical(const command& asked) {
   return std::visit(
       match{
           [](const create& c) {
-            return canonical_text{"create"}.text(c.account.value).text(c.name).text(c.instance_type)
-                .text(c.template_name).take();
+            return canonical_text{"create"}
+                .text(c.account.value)
+                .text(c.name)
+                .text(c.instance_type)
+                .text(c.template_name)
+                .take();
           },
           [](const start&) { return canonical_text{"start"}.take(); },
-          [](const stop& c) { return canonical_text{"stop"}.number(static_cast<int>(c.reason)).take(); },
+          [](const stop& c) {
+            return canonical_text{"stop"}.number(static_cast<int>(c.reason)).take();
+          },
           [](const remove&) { return canonical_text{"remove"}.take(); },
-          [](const record_activity& c) { return canonical_text{"record_activity"}.text(c.kind).take(); },
+          [](const record_activity& c) {
+            return canonical_text{"record_activity"}.text(c.kind).take();
+          },
           [](const exec& c) { return canonical_exec(c); },
           [](const report_provisioned&) { return canonical_text{"report_provisioned"}.take(); },
           [](const report_started& c) {
@@ -68,11 +86,17 @@ std::string aggregate::canonical(const command& asked) {
           [](const report_stopped&) { return canonical_text{"report_stopped"}.take(); },
           [](const report_deleted&) { return canonical_text{"report_deleted"}.take(); },
           [](const report_failed& c) {
-            return canonical_text{"report_failed"}.number(static_cast<int>(c.during)).text(c.cause)
-                .text(c.next_step).take();
+            return canonical_text{"report_failed"}
+                .number(static_cast<int>(c.during))
+                .text(c.cause)
+                .text(c.next_step)
+                .take();
           },
           [](const report_lost& c) {
-            return canonical_text{"report_lost"}.text(c.incarnation).text(c.reason).number(to_us(c.alive_until))
+            return canonical_text{"report_lost"}
+                .text(c.incarnation)
+                .text(c.reason)
+                .number(to_us(c.alive_until))
                 .take();
           },
           [](const report_exec& c) { return canonical_report(c); },

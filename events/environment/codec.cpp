@@ -1,4 +1,5 @@
-// Events and states <-> FlatBuffers (schemas/environment.fbs). A variant's index + 1 is the union's tag.
+// Events and states <-> FlatBuffers (schemas/environment.fbs). A variant's index + 1 is the union's
+// tag.
 #include "events/core/codec.hpp"
 
 #include "events/environment/aggregate.hpp"
@@ -25,7 +26,9 @@ stored::CreatedT to_table(const created& e) {
   return t;
 }
 created from_table(const stored::CreatedT& t, field_reader& read) {
-  return {{t.account}, t.name, t.instance_type, t.template_, t.price_list, t.price_pico_usd_per_second,
+  return {{t.account},        t.name,
+          t.instance_type,    t.template_,
+          t.price_list,       t.price_pico_usd_per_second,
           read.time(t.at_us), read.time(t.deadline_us)};
 }
 
@@ -38,11 +41,21 @@ Table timed_table(const Event& e) {
   return t;
 }
 
-stored::ProvisionedT to_table(const provisioned& e) { return timed_table<stored::ProvisionedT>(e); }
-stored::StartAskedT to_table(const start_asked& e) { return timed_table<stored::StartAskedT>(e); }
-stored::StoppedT to_table(const stopped& e) { return timed_table<stored::StoppedT>(e); }
-stored::DeleteAskedT to_table(const delete_asked& e) { return timed_table<stored::DeleteAskedT>(e); }
-stored::DeletedT to_table(const deleted& e) { return timed_table<stored::DeletedT>(e); }
+stored::ProvisionedT to_table(const provisioned& e) {
+  return timed_table<stored::ProvisionedT>(e);
+}
+stored::StartAskedT to_table(const start_asked& e) {
+  return timed_table<stored::StartAskedT>(e);
+}
+stored::StoppedT to_table(const stopped& e) {
+  return timed_table<stored::StoppedT>(e);
+}
+stored::DeleteAskedT to_table(const delete_asked& e) {
+  return timed_table<stored::DeleteAskedT>(e);
+}
+stored::DeletedT to_table(const deleted& e) {
+  return timed_table<stored::DeletedT>(e);
+}
 
 provisioned from_table(const stored::ProvisionedT& t, field_reader& read) {
   return {read.time(t.at_us), read.time(t.deadline_us)};
@@ -50,11 +63,15 @@ provisioned from_table(const stored::ProvisionedT& t, field_reader& read) {
 start_asked from_table(const stored::StartAskedT& t, field_reader& read) {
   return {read.time(t.at_us), read.time(t.deadline_us)};
 }
-stopped from_table(const stored::StoppedT& t, field_reader& read) { return {read.time(t.at_us)}; }
+stopped from_table(const stored::StoppedT& t, field_reader& read) {
+  return {read.time(t.at_us)};
+}
 delete_asked from_table(const stored::DeleteAskedT& t, field_reader& read) {
   return {read.time(t.at_us), read.time(t.deadline_us)};
 }
-deleted from_table(const stored::DeletedT& t, field_reader& read) { return {read.time(t.at_us)}; }
+deleted from_table(const stored::DeletedT& t, field_reader& read) {
+  return {read.time(t.at_us)};
+}
 
 stored::StartedT to_table(const started& e) {
   auto t = timed_table<stored::StartedT>(e);
@@ -62,7 +79,9 @@ stored::StartedT to_table(const started& e) {
   t.host = e.host.value;
   return t;
 }
-started from_table(const stored::StartedT& t, field_reader& read) { return {t.incarnation, {t.host}, read.time(t.at_us)}; }
+started from_table(const stored::StartedT& t, field_reader& read) {
+  return {t.incarnation, {t.host}, read.time(t.at_us)};
+}
 
 stored::StopAskedT to_table(const stop_asked& e) {
   auto t = timed_table<stored::StopAskedT>(e);
@@ -119,9 +138,15 @@ stored::ExecAskedT to_table(const exec_asked& e) {
   return t;
 }
 exec_asked from_table(const stored::ExecAskedT& t, field_reader& read) {
-  exec_asked e{{{t.exec}, read.id(t.effect), t.command, {}, codec::to_text(t.stdin_bytes), t.working_directory,
+  exec_asked e{{{t.exec},
+                read.id(t.effect),
+                t.command,
+                {},
+                codec::to_text(t.stdin_bytes),
+                t.working_directory,
                 t.timeout_ms},
-               read.time(t.at_us), read.time(t.deadline_us)};
+               read.time(t.at_us),
+               read.time(t.deadline_us)};
   for (const auto& variable : t.env) e.what.env.insert_or_assign(variable->name, variable->value);
   return e;
 }
@@ -138,8 +163,14 @@ stored::ExecFinishedT to_table(const exec_finished& e) {
   return t;
 }
 exec_finished from_table(const stored::ExecFinishedT& t, field_reader& read) {
-  return {{t.exec}, t.exit_code, codec::to_text(t.stdout_bytes), codec::to_text(t.stderr_bytes), t.truncated,
-          t.timed_out, t.duration_ms, read.time(t.at_us)};
+  return {{t.exec},
+          t.exit_code,
+          codec::to_text(t.stdout_bytes),
+          codec::to_text(t.stderr_bytes),
+          t.truncated,
+          t.timed_out,
+          t.duration_ms,
+          read.time(t.at_us)};
 }
 
 stored::ExecOutcomeUnknownT to_table(const exec_outcome_unknown& e) {
@@ -154,21 +185,36 @@ exec_outcome_unknown from_table(const stored::ExecOutcomeUnknownT& t, field_read
 
 event from_union(const stored::EventUnion& u, field_reader& read) {
   switch (u.type) {
-    case stored::Event::NONE: break;
-    case stored::Event::Created: return from_table(*u.AsCreated(), read);
-    case stored::Event::Provisioned: return from_table(*u.AsProvisioned(), read);
-    case stored::Event::StartAsked: return from_table(*u.AsStartAsked(), read);
-    case stored::Event::Started: return from_table(*u.AsStarted(), read);
-    case stored::Event::StopAsked: return from_table(*u.AsStopAsked(), read);
-    case stored::Event::Stopped: return from_table(*u.AsStopped(), read);
-    case stored::Event::Failed: return from_table(*u.AsFailed(), read);
-    case stored::Event::DeleteAsked: return from_table(*u.AsDeleteAsked(), read);
-    case stored::Event::Deleted: return from_table(*u.AsDeleted(), read);
-    case stored::Event::Lost: return from_table(*u.AsLost(), read);
-    case stored::Event::ActivityRecorded: return from_table(*u.AsActivityRecorded(), read);
-    case stored::Event::ExecAsked: return from_table(*u.AsExecAsked(), read);
-    case stored::Event::ExecFinished: return from_table(*u.AsExecFinished(), read);
-    case stored::Event::ExecOutcomeUnknown: return from_table(*u.AsExecOutcomeUnknown(), read);
+    case stored::Event::NONE:
+      break;
+    case stored::Event::Created:
+      return from_table(*u.AsCreated(), read);
+    case stored::Event::Provisioned:
+      return from_table(*u.AsProvisioned(), read);
+    case stored::Event::StartAsked:
+      return from_table(*u.AsStartAsked(), read);
+    case stored::Event::Started:
+      return from_table(*u.AsStarted(), read);
+    case stored::Event::StopAsked:
+      return from_table(*u.AsStopAsked(), read);
+    case stored::Event::Stopped:
+      return from_table(*u.AsStopped(), read);
+    case stored::Event::Failed:
+      return from_table(*u.AsFailed(), read);
+    case stored::Event::DeleteAsked:
+      return from_table(*u.AsDeleteAsked(), read);
+    case stored::Event::Deleted:
+      return from_table(*u.AsDeleted(), read);
+    case stored::Event::Lost:
+      return from_table(*u.AsLost(), read);
+    case stored::Event::ActivityRecorded:
+      return from_table(*u.AsActivityRecorded(), read);
+    case stored::Event::ExecAsked:
+      return from_table(*u.AsExecAsked(), read);
+    case stored::Event::ExecFinished:
+      return from_table(*u.AsExecFinished(), read);
+    case stored::Event::ExecOutcomeUnknown:
+      return from_table(*u.AsExecOutcomeUnknown(), read);
   }
   read.ok = false;
   return event{};
@@ -204,7 +250,8 @@ state from_table(const stored::StateT& t, field_reader& read) {
 }  // namespace
 
 event_record aggregate::encode(const event& happened) {
-  return std::visit([](const auto& e) { return codec::encode_event<stored::Record>(to_table(e)); }, happened);
+  return std::visit([](const auto& e) { return codec::encode_event<stored::Record>(to_table(e)); },
+                    happened);
 }
 
 decoded<event> aggregate::decode(const event_record& record) {
@@ -243,14 +290,15 @@ std::string aggregate::encode_state(const state& now) {
 }
 
 decoded<state> aggregate::decode_state(std::string_view bytes) {
-  return codec::with_verified<stored::State>(bytes, [](const stored::State& root) -> decoded<state> {
-    stored::StateT t;
-    root.UnPackTo(&t);
-    field_reader read;
-    auto now = from_table(t, read);
-    if (!read.ok) return codec::malformed("an environment state has a field out of range");
-    return now;
-  });
+  return codec::with_verified<stored::State>(
+      bytes, [](const stored::State& root) -> decoded<state> {
+        stored::StateT t;
+        root.UnPackTo(&t);
+        field_reader read;
+        auto now = from_table(t, read);
+        if (!read.ok) return codec::malformed("an environment state has a field out of range");
+        return now;
+      });
 }
 
 }  // namespace berth::environment

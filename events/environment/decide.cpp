@@ -17,18 +17,23 @@ constexpr std::size_t exec_output_bytes_max = 256 * 1024;  // of each of stdout 
 constexpr std::size_t env_name_bytes_max = 256;
 constexpr auto deleting_backoff_max = std::chrono::hours{1};
 
-std::string seconds_text(std::chrono::seconds duration) { return std::to_string(duration.count()) + " s"; }
+std::string seconds_text(std::chrono::seconds duration) {
+  return std::to_string(duration.count()) + " s";
+}
 
-bool exists(const state& now) { return now.status != status::absent && now.status != status::deleted; }
+bool exists(const state& now) {
+  return now.status != status::absent && now.status != status::deleted;
+}
 
 rejection not_found() {
-  return reject(rejection_code::not_found, "the environment does not exist; list yours to see what does");
+  return reject(rejection_code::not_found,
+                "the environment does not exist; list yours to see what does");
 }
 
 rejection wrong_state(const state& now, std::string_view asked, std::string_view next_step) {
-  return reject(rejection_code::wrong_state, "cannot " + std::string{asked} + " an environment that is " +
-                                                 std::string{name_of(now.status)} + "; " +
-                                                 std::string{next_step});
+  return reject(rejection_code::wrong_state,
+                "cannot " + std::string{asked} + " an environment that is " +
+                    std::string{name_of(now.status)} + "; " + std::string{next_step});
 }
 
 // What ran inside is gone, and nobody will learn how it ended.
@@ -41,33 +46,40 @@ void give_up_execs(const state& now, std::string_view reason, timestamp at, even
 answer decide_create(const state& now, const create& c, timestamp at) {
   if (now.status == status::deleted) return not_found();
   if (exists(now)) {
-    const bool same = now.account == c.account && now.name == c.name && now.instance_type == c.instance_type &&
-                      now.template_name == c.template_name;
+    const bool same = now.account == c.account && now.name == c.name &&
+                      now.instance_type == c.instance_type && now.template_name == c.template_name;
     if (same) return events{};  // A repeated effect of the account is not news.
-    return reject(rejection_code::wrong_state, "the environment exists already with other properties");
+    return reject(rejection_code::wrong_state,
+                  "the environment exists already with other properties");
   }
   if (auto no = refuse_id("account", c.account.value)) return *no;
   if (auto no = refuse_label("name", c.name)) return *no;
-  if (find_instance_type(c.instance_type) == nullptr) return invalid("instance_type", "is not a known instance type");
+  if (find_instance_type(c.instance_type) == nullptr)
+    return invalid("instance_type", "is not a known instance type");
   if (auto no = refuse_id("template", c.template_name)) return *no;
   const auto price = price_of(c.price_list, c.instance_type);
   if (!price) return invalid("price_list", "is not a known price list");
   BERTH_ASSERT(*price >= 0);
-  return events{created{c.account, c.name, c.instance_type, c.template_name, c.price_list, *price, at,
-                        at + creating_max}};
+  return events{created{c.account, c.name, c.instance_type, c.template_name, c.price_list, *price,
+                        at, at + creating_max}};
 }
 
 answer decide_start(const state& now, timestamp at) {
   switch (now.status) {
     case status::absent:
-    case status::deleted: return not_found();
+    case status::deleted:
+      return not_found();
     case status::creating:
     case status::starting:
-    case status::running: return events{};
-    case status::stopping: return wrong_state(now, "start", "wait until it is STOPPED");
-    case status::deleting: return wrong_state(now, "start", "create a new one");
+    case status::running:
+      return events{};
+    case status::stopping:
+      return wrong_state(now, "start", "wait until it is STOPPED");
+    case status::deleting:
+      return wrong_state(now, "start", "create a new one");
     case status::stopped:
-    case status::error: break;
+    case status::error:
+      break;
   }
   return events{start_asked{at, at + starting_max}};
 }
@@ -75,14 +87,19 @@ answer decide_start(const state& now, timestamp at) {
 answer decide_stop(const state& now, const stop& c, timestamp at) {
   switch (now.status) {
     case status::absent:
-    case status::deleted: return not_found();
+    case status::deleted:
+      return not_found();
     case status::stopping:
-    case status::stopped: return events{};
-    case status::creating: return wrong_state(now, "stop", "wait until it is RUNNING, or delete it");
-    case status::deleting: return wrong_state(now, "stop", "it ends by itself");
+    case status::stopped:
+      return events{};
+    case status::creating:
+      return wrong_state(now, "stop", "wait until it is RUNNING, or delete it");
+    case status::deleting:
+      return wrong_state(now, "stop", "it ends by itself");
     case status::starting:
     case status::running:
-    case status::error: break;
+    case status::error:
+      break;
   }
   events out;
   give_up_execs(now, "the environment was stopped", at, out);
@@ -102,7 +119,8 @@ answer decide_remove(const state& now, timestamp at) {
 answer decide_activity(const state& now, const record_activity& c, timestamp at) {
   if (!exists(now)) return not_found();
   if (auto no = refuse_id("kind", c.kind)) return *no;
-  if (now.status == status::deleting) return wrong_state(now, "record activity of", "create a new one");
+  if (now.status == status::deleting)
+    return wrong_state(now, "record activity of", "create a new one");
   return events{activity_recorded{c.kind, at}};
 }
 
@@ -111,7 +129,8 @@ std::optional<rejection> refuse_env(const exec& c) {
   for (const auto& argument : c.command) bytes += argument.size() + 1;
   for (const auto& [name, value] : c.env) {
     const bool bad_name = name.empty() || name.size() > env_name_bytes_max ||
-                          name.find_first_of(std::string_view{"=\0", 2}) != std::string::npos || !is_utf8(name);
+                          name.find_first_of(std::string_view{"=\0", 2}) != std::string::npos ||
+                          !is_utf8(name);
     if (bad_name) return invalid("env", "has a name that is empty, too long or contains '='");
     if (value.find('\0') != std::string::npos || !is_utf8(value)) {
       return invalid("env", "the value of " + name + " is not UTF-8 text");
@@ -119,7 +138,8 @@ std::optional<rejection> refuse_env(const exec& c) {
     bytes += name.size() + value.size() + 2;
   }
   if (bytes > exec_command_bytes_max) {
-    return invalid("env", "and command together are longer than " + std::to_string(exec_command_bytes_max) + " bytes");
+    return invalid("env", "and command together are longer than " +
+                              std::to_string(exec_command_bytes_max) + " bytes");
   }
   return std::nullopt;
 }
@@ -141,10 +161,14 @@ std::optional<rejection> refuse_exec(const exec& c) {
 std::string_view step_to_running(status from) {
   switch (from) {
     case status::creating:
-    case status::starting: return "wait until it is RUNNING";
-    case status::stopping: return "wait until it is STOPPED and start it";
-    case status::deleting: return "create a new one";
-    default: return "start it first";
+    case status::starting:
+      return "wait until it is RUNNING";
+    case status::stopping:
+      return "wait until it is STOPPED and start it";
+    case status::deleting:
+      return "create a new one";
+    default:
+      return "start it first";
   }
 }
 
@@ -152,15 +176,17 @@ answer decide_exec(const state& now, const exec& c, timestamp at) {
   if (!exists(now)) return not_found();
   if (auto no = refuse_exec(c)) return *no;
   if (now.pending_execs.contains(c.id)) return events{};
-  if (now.status != status::running) return wrong_state(now, "run a command in", step_to_running(now.status));
+  if (now.status != status::running)
+    return wrong_state(now, "run a command in", step_to_running(now.status));
   if (now.pending_execs.size() >= execs_pending_max) {
-    return reject(rejection_code::limit_exceeded, std::to_string(execs_pending_max) +
-                                                      " commands run already; wait for one to end");
+    return reject(rejection_code::limit_exceeded,
+                  std::to_string(execs_pending_max) + " commands run already; wait for one to end");
   }
   return events{exec_asked{c, at, at + std::chrono::milliseconds{c.timeout_ms} + exec_grace}};
 }
 
-// Reports are about the world: one that does not fit the present state is late, and is taken without an event.
+// Reports are about the world: one that does not fit the present state is late, and is taken
+// without an event.
 answer decide_failed(const state& now, const report_failed& c, timestamp at) {
   const bool transient = now.status == status::creating || now.status == status::starting ||
                          now.status == status::stopping || now.status == status::deleting;
@@ -183,8 +209,9 @@ answer decide_lost(const state& now, const report_lost& c, timestamp at) {
   out.push_back(lost{reason, alive_until, at, at + starting_max});
   const bool short_life = at - now.started_at < steady_after;
   if (short_life && now.losses_in_row + 1 >= losses_in_row_max) {
-    out.push_back(failed{status::starting, "it was lost " + std::to_string(losses_in_row_max) + " times within " +
-                                               seconds_text(steady_after) + " of its start; last: " + reason,
+    out.push_back(failed{status::starting,
+                         "it was lost " + std::to_string(losses_in_row_max) + " times within " +
+                             seconds_text(steady_after) + " of its start; last: " + reason,
                          "look at what ends it, then start it again", at});
   }
   return out;
@@ -192,18 +219,24 @@ answer decide_lost(const state& now, const report_lost& c, timestamp at) {
 
 answer decide_exec_report(const state& now, const report_exec& c, timestamp at) {
   if (!now.pending_execs.contains(c.exec)) return events{};
-  const bool cut = c.stdout_bytes.size() > exec_output_bytes_max || c.stderr_bytes.size() > exec_output_bytes_max;
+  const bool cut = c.stdout_bytes.size() > exec_output_bytes_max ||
+                   c.stderr_bytes.size() > exec_output_bytes_max;
   return events{exec_finished{c.exec, c.exit_code, c.stdout_bytes.substr(0, exec_output_bytes_max),
-                              c.stderr_bytes.substr(0, exec_output_bytes_max), c.truncated || cut, c.timed_out,
-                              c.duration_ms, at}};
+                              c.stderr_bytes.substr(0, exec_output_bytes_max), c.truncated || cut,
+                              c.timed_out, c.duration_ms, at}};
 }
 
 failed overdue(status during, timestamp at) {
-  const auto failure = [&](std::string_view doing, std::chrono::seconds limit, std::string_view next) {
-    return failed{during, std::string{doing} + " took longer than " + seconds_text(limit), std::string{next}, at};
+  const auto failure = [&](std::string_view doing, std::chrono::seconds limit,
+                           std::string_view next) {
+    std::string cause{doing};
+    cause.append(" took longer than ").append(seconds_text(limit));
+    return failed{during, std::move(cause), std::string{next}, at};
   };
-  if (during == status::creating) return failure("creating it", creating_max, "start it to try again, or delete it");
-  if (during == status::starting) return failure("starting it", starting_max, "start it to try again, or delete it");
+  if (during == status::creating)
+    return failure("creating it", creating_max, "start it to try again, or delete it");
+  if (during == status::starting)
+    return failure("starting it", starting_max, "start it to try again, or delete it");
   BERTH_ASSERT(during == status::stopping);
   return failure("stopping it", stopping_max, "stop it again, or delete it");
 }
@@ -219,7 +252,8 @@ answer decide_deadline(const state& now, timestamp at) {
   }
   if (!status_due) return out;
   if (now.status == status::deleting) {
-    // Tried until it works, at growing intervals: the time since it was first asked, an hour at most.
+    // Tried until it works, at growing intervals: the time since it was first asked, an hour at
+    // most.
     const auto waited = std::chrono::duration_cast<microseconds>(at - now.changed_at);
     const auto wait = std::clamp<microseconds>(waited, deleting_max, deleting_backoff_max);
     out.push_back(delete_asked{at, at + wait});
@@ -231,7 +265,8 @@ answer decide_deadline(const state& now, timestamp at) {
 
 }  // namespace
 
-decision<event> aggregate::decide(const state& now, const command& asked, const decide_context& context) {
+decision<event> aggregate::decide(const state& now, const command& asked,
+                                  const decide_context& context) {
   const auto at = context.now;
   if (now.status == status::absent && !std::holds_alternative<create>(asked)) return not_found();
   const auto report = [](bool fits, event happened) -> answer {
@@ -251,8 +286,12 @@ decision<event> aggregate::decide(const state& now, const command& asked, const 
           [&](const report_started& c) {
             return report(now.status == status::starting, started{c.incarnation, c.host, at});
           },
-          [&](const report_stopped&) { return report(now.status == status::stopping, stopped{at}); },
-          [&](const report_deleted&) { return report(now.status == status::deleting, deleted{at}); },
+          [&](const report_stopped&) {
+            return report(now.status == status::stopping, stopped{at});
+          },
+          [&](const report_deleted&) {
+            return report(now.status == status::deleting, deleted{at});
+          },
           [&](const report_failed& c) { return decide_failed(now, c, at); },
           [&](const report_lost& c) { return decide_lost(now, c, at); },
           [&](const report_exec& c) { return decide_exec_report(now, c, at); },

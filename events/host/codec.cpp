@@ -36,9 +36,12 @@ alive_seen from_table(const stored::AliveSeenT& t, field_reader& read) {
 
 event from_union(const stored::EventUnion& u, field_reader& read) {
   switch (u.type) {
-    case stored::Event::NONE: break;
-    case stored::Event::Registered: return from_table(*u.AsRegistered(), read);
-    case stored::Event::AliveSeen: return from_table(*u.AsAliveSeen(), read);
+    case stored::Event::NONE:
+      break;
+    case stored::Event::Registered:
+      return from_table(*u.AsRegistered(), read);
+    case stored::Event::AliveSeen:
+      return from_table(*u.AsAliveSeen(), read);
   }
   read.ok = false;
   return event{};
@@ -47,7 +50,8 @@ event from_union(const stored::EventUnion& u, field_reader& read) {
 }  // namespace
 
 event_record aggregate::encode(const event& happened) {
-  return std::visit([](const auto& e) { return codec::encode_event<stored::Record>(to_table(e)); }, happened);
+  return std::visit([](const auto& e) { return codec::encode_event<stored::Record>(to_table(e)); },
+                    happened);
 }
 
 decoded<event> aggregate::decode(const event_record& record) {
@@ -69,14 +73,15 @@ std::string aggregate::encode_state(const state& now) {
 }
 
 decoded<state> aggregate::decode_state(std::string_view bytes) {
-  return codec::with_verified<stored::State>(bytes, [](const stored::State& root) -> decoded<state> {
-    stored::StateT t;
-    root.UnPackTo(&t);
-    field_reader read;
-    state now{t.boot, t.provider, read.time(t.registered_at_us), read.time(t.alive_until_us)};
-    if (!read.ok) return codec::malformed("a host state has a field out of range");
-    return now;
-  });
+  return codec::with_verified<stored::State>(
+      bytes, [](const stored::State& root) -> decoded<state> {
+        stored::StateT t;
+        root.UnPackTo(&t);
+        field_reader read;
+        state now{t.boot, t.provider, read.time(t.registered_at_us), read.time(t.alive_until_us)};
+        if (!read.ok) return codec::malformed("a host state has a field out of range");
+        return now;
+      });
 }
 
 std::string aggregate::canonical(const command& asked) {

@@ -28,7 +28,8 @@ answer decide_alive(const state& now, const record_alive& c, timestamp at) {
 
 }  // namespace
 
-decision<event> aggregate::decide(const state& now, const command& asked, const decide_context& context) {
+decision<event> aggregate::decide(const state& now, const command& asked,
+                                  const decide_context& context) {
   return std::visit(match{
                         [&](const enlist& c) { return decide_enlist(now, c, context.now); },
                         [&](const record_alive& c) { return decide_alive(now, c, context.now); },
@@ -50,8 +51,12 @@ state aggregate::apply(state now, const event& happened) {
 }
 
 // A host is never transient.
-std::optional<timestamp> aggregate::deadline(const state&) { return std::nullopt; }
+std::optional<timestamp> aggregate::deadline(const state&) {
+  return std::nullopt;
+}
 
-command aggregate::on_deadline(const state&) { invariant_failed("a host has no deadline", __FILE__, __LINE__); }
+command aggregate::on_deadline(const state&) {
+  invariant_failed("a host has no deadline", __FILE__, __LINE__);
+}
 
 }  // namespace berth::host

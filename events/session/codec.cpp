@@ -43,7 +43,9 @@ stored::DetachedT to_table(const detached& e) {
   t.at_us = to_us(e.at);
   return t;
 }
-detached from_table(const stored::DetachedT& t, field_reader& read) { return {t.connection, read.time(t.at_us)}; }
+detached from_table(const stored::DetachedT& t, field_reader& read) {
+  return {t.connection, read.time(t.at_us)};
+}
 
 stored::HandedOverT to_table(const handed_over& e) {
   stored::HandedOverT t;
@@ -68,12 +70,18 @@ closed from_table(const stored::ClosedT& t, field_reader& read) {
 
 event from_union(const stored::EventUnion& u, field_reader& read) {
   switch (u.type) {
-    case stored::Event::NONE: break;
-    case stored::Event::Opened: return from_table(*u.AsOpened(), read);
-    case stored::Event::Attached: return from_table(*u.AsAttached(), read);
-    case stored::Event::Detached: return from_table(*u.AsDetached(), read);
-    case stored::Event::HandedOver: return from_table(*u.AsHandedOver(), read);
-    case stored::Event::Closed: return from_table(*u.AsClosed(), read);
+    case stored::Event::NONE:
+      break;
+    case stored::Event::Opened:
+      return from_table(*u.AsOpened(), read);
+    case stored::Event::Attached:
+      return from_table(*u.AsAttached(), read);
+    case stored::Event::Detached:
+      return from_table(*u.AsDetached(), read);
+    case stored::Event::HandedOver:
+      return from_table(*u.AsHandedOver(), read);
+    case stored::Event::Closed:
+      return from_table(*u.AsClosed(), read);
   }
   read.ok = false;
   return event{};
@@ -97,7 +105,8 @@ state from_table(const stored::StateT& t, field_reader& read) {
 }  // namespace
 
 event_record aggregate::encode(const event& happened) {
-  return std::visit([](const auto& e) { return codec::encode_event<stored::Record>(to_table(e)); }, happened);
+  return std::visit([](const auto& e) { return codec::encode_event<stored::Record>(to_table(e)); },
+                    happened);
 }
 
 decoded<event> aggregate::decode(const event_record& record) {
@@ -125,14 +134,15 @@ std::string aggregate::encode_state(const state& now) {
 }
 
 decoded<state> aggregate::decode_state(std::string_view bytes) {
-  return codec::with_verified<stored::State>(bytes, [](const stored::State& root) -> decoded<state> {
-    stored::StateT t;
-    root.UnPackTo(&t);
-    field_reader read;
-    auto now = from_table(t, read);
-    if (!read.ok) return codec::malformed("a session state has a field out of range");
-    return now;
-  });
+  return codec::with_verified<stored::State>(
+      bytes, [](const stored::State& root) -> decoded<state> {
+        stored::StateT t;
+        root.UnPackTo(&t);
+        field_reader read;
+        auto now = from_table(t, read);
+        if (!read.ok) return codec::malformed("a session state has a field out of range");
+        return now;
+      });
 }
 
 std::string aggregate::canonical(const command& asked) {
@@ -140,15 +150,23 @@ std::string aggregate::canonical(const command& asked) {
   return std::visit(
       match{
           [](const open& c) {
-            return canonical_text{"open"}.text(c.account.value).text(c.token.value).text(c.client)
-                .text(c.input_stream.text()).take();
+            return canonical_text{"open"}
+                .text(c.account.value)
+                .text(c.token.value)
+                .text(c.client)
+                .text(c.input_stream.text())
+                .take();
           },
-          [](const attach& c) { return canonical_text{"attach"}.text(c.connection).text(c.remote).take(); },
+          [](const attach& c) {
+            return canonical_text{"attach"}.text(c.connection).text(c.remote).take();
+          },
           [](const detach& c) { return canonical_text{"detach"}.text(c.connection).take(); },
           [](const hand_over& c) {
             return canonical_text{"hand_over"}.text(c.client).text(c.input_stream.text()).take();
           },
-          [](const close& c) { return canonical_text{"close"}.number(static_cast<int>(c.reason)).take(); },
+          [](const close& c) {
+            return canonical_text{"close"}.number(static_cast<int>(c.reason)).take();
+          },
           [](const expire&) { return canonical_text{"expire"}.take(); },
       },
       asked);

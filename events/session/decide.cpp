@@ -10,7 +10,9 @@ namespace {
 using events = std::vector<event>;
 using answer = decision<event>;
 
-rejection not_found() { return reject(rejection_code::not_found, "the session does not exist; open one"); }
+rejection not_found() {
+  return reject(rejection_code::not_found, "the session does not exist; open one");
+}
 
 rejection is_closed(std::string_view asked) {
   return reject(rejection_code::wrong_state,
@@ -21,7 +23,8 @@ answer decide_open(const state& now, const open& c, timestamp at) {
   if (now.exists) {
     const bool same = now.account == c.account && now.token == c.token && now.client == c.client;
     if (same && !now.closed) return events{};
-    return reject(rejection_code::wrong_state, "the session exists already; open one with a new id");
+    return reject(rejection_code::wrong_state,
+                  "the session exists already; open one with a new id");
   }
   if (auto no = refuse_id("account", c.account.value)) return *no;
   if (auto no = refuse_short_text("token", c.token.value)) return *no;
@@ -36,8 +39,10 @@ answer decide_attach(const state& now, const attach& c, timestamp at) {
   if (now.closed) return is_closed("attach to");
   if (now.connections.contains(c.connection)) return events{};
   events out;
-  // Connections of a server that crashed were never detached. Their ids sort by age, so the first is the oldest.
-  if (now.connections.size() >= connections_max) out.push_back(detached{*now.connections.begin(), at});
+  // Connections of a server that crashed were never detached. Their ids sort by age, so the first
+  // is the oldest.
+  if (now.connections.size() >= connections_max)
+    out.push_back(detached{*now.connections.begin(), at});
   out.push_back(attached{c.connection, c.remote, at});
   BERTH_ASSERT(out.size() <= 2);
   return out;
@@ -67,7 +72,8 @@ answer decide_expire(const state& now, timestamp at) {
 
 }  // namespace
 
-decision<event> aggregate::decide(const state& now, const command& asked, const decide_context& context) {
+decision<event> aggregate::decide(const state& now, const command& asked,
+                                  const decide_context& context) {
   const auto at = context.now;
   if (!now.exists && !std::holds_alternative<open>(asked)) return not_found();
   return std::visit(match{

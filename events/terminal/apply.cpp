@@ -32,7 +32,8 @@ void apply_started(state& now, const started& e) {
 }
 
 void apply_close_asked(state& now, const close_asked& e) {
-  if (!now.close_asked) now.changed_at = e.at;  // Later tries keep it: their interval grows with it.
+  if (!now.close_asked)
+    now.changed_at = e.at;  // Later tries keep it: their interval grows with it.
   now.close_asked = true;
   now.deadline = e.deadline;
 }

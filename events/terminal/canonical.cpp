@@ -7,11 +7,16 @@ namespace berth::terminal {
 
 std::string_view name_of(status s) {
   switch (s) {
-    case status::absent: return "ABSENT";
-    case status::opening: return "OPENING";
-    case status::running: return "RUNNING";
-    case status::ended: return "ENDED";
-    case status::removed: return "REMOVED";
+    case status::absent:
+      return "ABSENT";
+    case status::opening:
+      return "OPENING";
+    case status::running:
+      return "RUNNING";
+    case status::ended:
+      return "ENDED";
+    case status::removed:
+      return "REMOVED";
   }
   return "UNKNOWN";
 }
@@ -25,7 +30,9 @@ std::string canonical_open(const open& c) {
   out.text(c.account.value).text(c.environment.value).number(c.cols).number(c.rows);
   out.number(static_cast<std::int64_t>(c.command.size()));
   for (const auto& argument : c.command) out.text(argument);
-  out.text(c.working_directory).number(static_cast<int>(c.journal)).text(std::to_string(c.journal_tail_bytes));
+  out.text(c.working_directory)
+      .number(static_cast<int>(c.journal))
+      .text(std::to_string(c.journal_tail_bytes));
   return out.take();
 }
 
@@ -43,9 +50,15 @@ std::string aggregate::canonical(const command& asked) {
       match{
           [](const open& c) { return canonical_open(c); },
           [](const resize& c) {
-            return canonical_text{"resize"}.text(std::to_string(c.offset)).number(c.cols).number(c.rows).take();
+            return canonical_text{"resize"}
+                .text(std::to_string(c.offset))
+                .number(c.cols)
+                .number(c.rows)
+                .take();
           },
-          [](const take_drive& c) { return canonical_text{"take_drive"}.text(c.session.value).take(); },
+          [](const take_drive& c) {
+            return canonical_text{"take_drive"}.text(c.session.value).take();
+          },
           [](const close&) { return canonical_text{"close"}.take(); },
           [](const remove&) { return canonical_text{"remove"}.take(); },
           [](const report_started& c) {

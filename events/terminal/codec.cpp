@@ -27,8 +27,15 @@ stored::OpenedT to_table(const opened& e) {
   return t;
 }
 opened from_table(const stored::OpenedT& t, field_reader& read) {
-  return {{t.account}, {t.environment}, t.cols, t.rows, t.command, t.working_directory,
-          read.enumeration<journal_mode>(t.journal), t.journal_tail_bytes, read.time(t.at_us),
+  return {{t.account},
+          {t.environment},
+          t.cols,
+          t.rows,
+          t.command,
+          t.working_directory,
+          read.enumeration<journal_mode>(t.journal),
+          t.journal_tail_bytes,
+          read.time(t.at_us),
           read.time(t.deadline_us)};
 }
 
@@ -97,18 +104,28 @@ stored::RemovedT to_table(const removed& e) {
   t.at_us = to_us(e.at);
   return t;
 }
-removed from_table(const stored::RemovedT& t, field_reader& read) { return {read.time(t.at_us)}; }
+removed from_table(const stored::RemovedT& t, field_reader& read) {
+  return {read.time(t.at_us)};
+}
 
 event from_union(const stored::EventUnion& u, field_reader& read) {
   switch (u.type) {
-    case stored::Event::NONE: break;
-    case stored::Event::Opened: return from_table(*u.AsOpened(), read);
-    case stored::Event::Started: return from_table(*u.AsStarted(), read);
-    case stored::Event::Resized: return from_table(*u.AsResized(), read);
-    case stored::Event::DriverChanged: return from_table(*u.AsDriverChanged(), read);
-    case stored::Event::CloseAsked: return from_table(*u.AsCloseAsked(), read);
-    case stored::Event::Ended: return from_table(*u.AsEnded(), read);
-    case stored::Event::Removed: return from_table(*u.AsRemoved(), read);
+    case stored::Event::NONE:
+      break;
+    case stored::Event::Opened:
+      return from_table(*u.AsOpened(), read);
+    case stored::Event::Started:
+      return from_table(*u.AsStarted(), read);
+    case stored::Event::Resized:
+      return from_table(*u.AsResized(), read);
+    case stored::Event::DriverChanged:
+      return from_table(*u.AsDriverChanged(), read);
+    case stored::Event::CloseAsked:
+      return from_table(*u.AsCloseAsked(), read);
+    case stored::Event::Ended:
+      return from_table(*u.AsEnded(), read);
+    case stored::Event::Removed:
+      return from_table(*u.AsRemoved(), read);
   }
   read.ok = false;
   return event{};
@@ -139,7 +156,8 @@ state from_table(const stored::StateT& t, field_reader& read) {
 }  // namespace
 
 event_record aggregate::encode(const event& happened) {
-  return std::visit([](const auto& e) { return codec::encode_event<stored::Record>(to_table(e)); }, happened);
+  return std::visit([](const auto& e) { return codec::encode_event<stored::Record>(to_table(e)); },
+                    happened);
 }
 
 decoded<event> aggregate::decode(const event_record& record) {
@@ -174,14 +192,15 @@ std::string aggregate::encode_state(const state& now) {
 }
 
 decoded<state> aggregate::decode_state(std::string_view bytes) {
-  return codec::with_verified<stored::State>(bytes, [](const stored::State& root) -> decoded<state> {
-    stored::StateT t;
-    root.UnPackTo(&t);
-    field_reader read;
-    auto now = from_table(t, read);
-    if (!read.ok) return codec::malformed("a terminal state has a field out of range");
-    return now;
-  });
+  return codec::with_verified<stored::State>(
+      bytes, [](const stored::State& root) -> decoded<state> {
+        stored::StateT t;
+        root.UnPackTo(&t);
+        field_reader read;
+        auto now = from_table(t, read);
+        if (!read.ok) return codec::malformed("a terminal state has a field out of range");
+        return now;
+      });
 }
 
 }  // namespace berth::terminal
