@@ -1,0 +1,84 @@
+// One environment's start: from a request to a running berth-agent that says it listens. About 5 ms.
+//
+//   launcher                                          child (pid 1 of the environment)
+//   folder, socket, cgroups, clone3  ───────────────► waits
+//   uid map, id-mapped /usr + overlay, veth ── fds ─► attaches mounts, /proc /dev /sys /run, pivot_root, eth0
+//   waits for the ready byte  ◄────────────────────── execveat(berth-agent --serve …)
+//
+// A child that gets end of file instead of descriptors exits: a launcher killed half-way leaves nothing that runs.
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include "infra/agent/program/launcher/cgroups.hpp"
+#include "infra/agent/program/launcher/network.hpp"
+#include "infra/agent/program/launcher/os.hpp"
+#include "infra/agent/program/launcher/protocol.hpp"
+
+namespace berth::launcher {
+
+inline constexpr int ready_timeout_ms = 10'000;
+inline constexpr std::uint32_t ids_per_environment = 65'536;
+
+// Keys of a `start` message, in this order.
+struct start_request {
+  std::string id;
+  std::string incarnation;
+  std::string name;           // host name inside
+  std::string agent;          // path of the berth-agent to run
+  std::string template_root;  // skeleton of /, without /usr
+  std::string disk;           // folder with upper, usr, work, usr_work, home, workspace
+  std::uint32_t uid_base{};   // host uid of the environment's root
+  unsigned index{};           // unique among the environments of this data directory
+  cgroup_limits limits;
+  bool network{};
+  bool reduced{};             // one uid, no sudo, no network
+  std::vector<std::string> agent_options;  // passed on as they are
+};
+start_request parse_start(const message& asked);
+message encode_start(const start_request& request);
+
+struct started {
+  int pid{};
+  std::uint64_t start_time{};
+  unique_fd pidfd;
+  std::vector<std::string> problems;  // limits not applied, no network: the environment runs without
+};
+
+// What all starts of one launcher share.
+struct machine {
+  std::string run;  // DIR/run, absolute; the working directory is run/mnt
+  cgroup_tree cgroups;
+  network net;
+};
+
+struct start_outcome {
+  started life;
+  fault failed;
+};
+start_outcome start_environment(machine& on, const start_request& request);
+
+// Ends everything in the environment: its cgroup, then pid 1, whose death takes the rest.
+void kill_environment(machine& on, const std::string& id, int pidfd);
+
+// -- the child's side (environment_inside.cpp) ----------------------------------------------------------------------
+struct child_plan {
+  const start_request* request{};
+  int channel{};  // gets the mounts
+  int ready{};
+  int agent{};
+  int listen{};
+  int state{};
+  int log{};
+  bool network{};
+  std::string address;
+  std::string gateway;
+  const workload_group* group{};
+};
+// In full mode the channel brings the mounts of /, /usr, /home and /workspace; in reduced mode only a byte.
+inline constexpr int mount_count = 4;
+[[noreturn]] void run_inside(const child_plan& plan);
+
+
+}  // namespace berth::launcher
