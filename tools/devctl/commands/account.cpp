@@ -41,8 +41,8 @@ void add_account(CLI::App& top, app& run, const std::shared_ptr<options>& asked)
     const auto answer = run.authorised().post(
         "/api/v1/accounts", json::object{{"name", asked->name}, {"role", asked->role}});
     run.print_object(answer,
-                     {{"ACCOUNT", "account.name"}, {"ID", "account.id"}, {"ROLE", "account.role"}});
-    run.note(fmt::format("next: devctl token create --account {} --label LABEL", asked->name));
+                     {{"ACCOUNT", "account.name"}, {"ID", "account.id"}, {"ROLE", "account.role"}, {"SECRET", "secret"}});
+    run.note("the secret is its first token, shown this once: devctl login --token-stdin");
   });
   group->add_subcommand("list", "all accounts")->callback([&run] {
     run.print_list(run.authorised().list("/api/v1/accounts"),

@@ -71,8 +71,7 @@ void add_login_commands(CLI::App& top, app& run) {
                      {{"ACCOUNT", "account.name"},
                       {"ID", "account.id"},
                       {"ROLE", "account.role"},
-                      {"TOKEN", "token.id"},
-                      {"EXPIRES", "token.expires_at"}});
+                      {"TOKEN", "token_id"}});
   });
 }
 
