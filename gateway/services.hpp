@@ -18,7 +18,7 @@ namespace berth::gateway {
 struct services {
   berth::kernel& kernel;
   const berth::view_store& views;
-  const berth::journal& journal;      // reads only: the feed
+  berth::journal& journal;            // read and follow only: feeds, sessions that end
   berth::bulk_log& bulk;              // reads only: recordings, ranges
   berth::environment_host& host;      // templates, capabilities, dial
   const berth::clock& clock;
