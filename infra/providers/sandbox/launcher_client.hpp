@@ -1,0 +1,44 @@
+// The server's side of the launcher: starts one if none runs (or one of another version), asks, waits for the answer.
+// Calls block up to the time given. Any thread; every call has a connection of its own.
+#pragma once
+
+#include <chrono>
+#include <mutex>
+#include <string>
+
+#include "actors/ports/environment_host.hpp"
+#include "infra/agent/program/launcher/protocol.hpp"
+
+namespace berth {
+
+struct launcher_setup {
+  std::string agent_binary;   // absolute path of berth-agent
+  std::string run_dir;        // DIR/run, absolute
+  std::string cgroup_parent;
+  std::string network_tag;
+  bool network{};
+};
+
+class launcher_client {
+ public:
+  explicit launcher_client(launcher_setup setup);
+  ~launcher_client();
+  // A launcher of our version runs when this succeeds. Call it before many descriptors are open.
+  host_result<bool> ensure();
+  // Starts a launcher again if it is gone. Requests are repeatable, so one that was lost with it is asked once more.
+  host_result<launcher::message> ask(launcher::message request, std::chrono::milliseconds within);
+  int pid() const { return pid_; }
+  int run_folder() const { return run_folder_; }  // descriptor of DIR/run: short paths to sockets below it
+
+ private:
+  host_result<launcher::message> ask_once(const launcher::message& request, std::chrono::milliseconds within) const;
+  host_result<bool> ensure_locked();
+  host_result<bool> spawn() const;
+
+  launcher_setup setup_;
+  std::mutex mutex_;
+  int run_folder_{-1};
+  int pid_{};
+};
+
+}  // namespace berth
