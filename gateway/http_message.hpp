@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,14 +26,22 @@ struct request {
   std::map<std::string, std::string> parameters;  // {id} of the path template
 };
 
+// Replaces `chunk` by the next piece of a body too big to hold; false at the end. One call at a time.
+using body_stream = std::function<bool(std::string& chunk)>;
+
 struct response {
   int status{200};
-  std::map<std::string, std::string> headers;
+  std::map<std::string, std::string> headers;  // names as written to the wire
   std::string body;
   std::string content_type{"application/json"};
+  body_stream stream;  // if set, the body is what it gives, and `body` is empty
+  std::shared_ptr<const int> tunnel;  // if set, status is 101: a connected socket to join with the client's connection
 };
 
 // Called exactly once, on any thread.
 using respond = std::function<void(response)>;
+
+// Folds a streamed body into `body`; false if it is longer than bytes_max (the answer is then unusable).
+bool drain(response& answer, std::size_t bytes_max);
 
 }  // namespace berth::gateway

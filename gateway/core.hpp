@@ -1,0 +1,59 @@
+// What listener and connections share. Internal to the gateway; owns the io_context, and is held by every connection, so
+// that an answer from the kernel that comes late still finds its strand.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+
+#include "gateway/auth/authenticator.hpp"
+#include "gateway/connection_table.hpp"
+#include "gateway/gateway.hpp"
+#include "gateway/router.hpp"
+
+namespace berth::gateway {
+
+class ws_server;
+
+// A share of the bytes of request bodies held at once; returned when destroyed.
+class body_budget {
+ public:
+  explicit body_budget(std::size_t bytes_max) : bytes_max_(bytes_max) {}
+  std::shared_ptr<void> reserve(std::size_t bytes);  // nullptr if there is no room
+
+ private:
+  std::size_t bytes_max_;
+  std::atomic<std::size_t> held_{};
+};
+
+struct gateway_core : std::enable_shared_from_this<gateway_core> {
+  gateway_core(gateway_options with, services from);
+  ~gateway_core();
+
+  gateway_options options;
+  services given;
+  boost::asio::io_context io;
+  std::optional<boost::asio::ssl::context> tls;
+  boost::asio::ip::tcp::acceptor acceptor;
+  std::uint16_t port{};
+  authenticator auth;
+  router routes;
+  std::shared_ptr<connection_table> connections;
+  body_budget bodies;
+  std::unique_ptr<ws_server> websockets;
+  std::vector<std::thread> threads;
+};
+
+// Accepts until the acceptor is closed (listener.cpp).
+void accept_connections(const std::shared_ptr<gateway_core>& core);
+// Serves one socket to its end (connection.cpp).
+void serve_plain(const std::shared_ptr<gateway_core>& core, boost::asio::ip::tcp::socket socket);
+void serve_tls(const std::shared_ptr<gateway_core>& core, boost::asio::ip::tcp::socket socket);
+
+}  // namespace berth::gateway
