@@ -1,0 +1,20 @@
+// When an environment was last used, and how. Rows: environment/<id>.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "projections/projection.hpp"
+
+namespace berth {
+
+inline constexpr std::string_view activity_name = "activity";
+std::unique_ptr<projection> make_activity();
+
+struct activity_row {
+  timestamp at;
+  std::string kind;  // "started", "exec", "terminal", or what a client recorded
+};
+std::optional<activity_row> decode_activity(std::string_view row);
+
+}  // namespace berth

@@ -1,0 +1,91 @@
+// Keeps every view up to date with the journal, and rebuilds views beside the live ones.
+//
+//   journal   1 2 3 4 5 6 7 8 9
+//   catalog   live generation 1 |---------> checkpoint 7
+//             generation 2 |--> 3            a rebuild: read by nobody; swapped in when it reaches
+//             the live one
+//
+// Rules
+//  V1  Each commit is folded into each generation exactly once, in offset order: offset ==
+//  checkpoint + 1, asserted. V2  Rows and checkpoint of a batch are one atomic write; a crash
+//  between batches repeats nothing and skips nothing. V3  A view whose stored version is not this
+//  build's is never folded further: it is rebuilt and swapped; until
+//      then caught_up() is false.
+//  V4  Folds have no side effects, so a rebuild repeats none.
+// Pure over its ports: no thread, no clock. One thread calls it (berthd's projector thread,
+// berth-replay, tests).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "events/core/journal.hpp"
+#include "projections/projection.hpp"
+#include "projections/view_store.hpp"
+
+namespace berth {
+
+class projector {
+ public:
+  static constexpr std::size_t batch_commits_max = 1000;  // folded and written at once
+  static constexpr std::uint32_t partition = 0;           // the embedded engine has one
+
+  // `folds` defaults to the product's. Both ports outlive the projector.
+  projector(const journal& from, view_store& views);
+  projector(const journal& from, view_store& views, std::vector<const projection*> folds);
+
+  // Folds at most `limit` further commits into every view, live or being rebuilt, and swaps
+  // rebuilds that are complete. Answers how many commits the furthest behind took; 0 = nothing to
+  // do.
+  journal_result<std::size_t> step(std::size_t limit = batch_commits_max);
+  // step() until there is nothing to do.
+  journal_result<bool> catch_up();
+
+  // Begins to fill a new generation of a view, or of all if the name is empty; step() does the
+  // work. False: no such view. A rebuild already running begins again.
+  bool start_rebuild(const std::string& name = {});
+  bool rebuilding() const;
+  // start_rebuild and catch_up.
+  journal_result<bool> rebuild(const std::string& name = {});
+
+  // The position every live view has folded; read-your-writes waits for it.
+  position projected() const;
+  bool caught_up() const;
+  std::vector<std::string> names() const;
+
+  // Over every row of a view's generation (default: the live one), in order of key: equal rows,
+  // equal hash.
+  std::string state_hash(const std::string& name,
+                         std::optional<std::uint32_t> generation = {}) const;
+
+ private:
+  struct target {
+    std::uint32_t generation{};
+    std::uint64_t checkpoint{};  // offset
+  };
+  struct entry {
+    const projection* fold{};
+    std::string name;
+    std::optional<target> live;  // nothing: stored by another version, not to be folded
+    std::optional<target> next;  // the rebuild
+    std::optional<std::uint32_t>
+        retired;  // dropped one step after its swap: a query may still read it
+  };
+
+  target opened(const std::string& name, std::uint32_t generation) const;
+  void begin_rebuild(entry& of);
+  journal_result<std::size_t> advance(entry& of, target& into, std::size_t limit);
+  journal_result<bool> finish_rebuild(entry& of);
+
+  const journal& journal_;
+  view_store& views_;
+  std::vector<entry> entries_;
+
+  // The commits read last: all views usually want the same.
+  std::vector<commit> read_;
+};
+
+}  // namespace berth
