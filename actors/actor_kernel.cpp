@@ -30,7 +30,10 @@ actor_kernel::actor_kernel(kernel_options options)
       shared_{std::move(options), [this](const entry_ptr& entry) { return spawn(entry); }},
       system_{std::make_unique<caf::actor_system>(*config_)} {}
 
-actor_kernel::~actor_kernel() { stop(); }
+actor_kernel::~actor_kernel() {
+  stop();
+  system_.reset();  // waits for the actors, which use what is declared before it
+}
 
 caf::actor actor_kernel::spawn(const entry_ptr& entry) {
   switch (entry->stream.kind) {
@@ -50,7 +53,6 @@ void actor_kernel::start() {
   });
   if (auto known = load_stream<host::aggregate>(options.journal, {aggregate_kind::host, options.this_host.value}))
     shared_.alive_before = known->now->alive_until;
-  shared_.adopted_at = options.clock.now();
   options.host.observe(this);
   options.host.adopt([this](host_result<std::vector<adopted_environment>> found) {
     adopted(found ? *found : std::vector<adopted_environment>{});
@@ -99,7 +101,6 @@ void actor_kernel::stop() {
   if (shared_.options.simulated)
     while (run_job([](std::size_t) { return std::size_t{0}; })) {
     }
-  system_.reset();
 }
 
 template <class A>

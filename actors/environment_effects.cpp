@@ -37,15 +37,14 @@ void environment_effects::count_running(bool running) {
   context_.shared.environments_running += running ? 1 : -1;
 }
 
-// Once an incarnation of this actor: is what the log says runs really there?
+// Once, when the stream was loaded: is what the log says runs really there? A running environment's actor never
+// leaves memory, so what this server started itself is not asked about.
 void environment_effects::check_adopted(const environment::state& now) {
   checked_ = true;
   if (now.status != status::running) return;
   const auto& adopted = context_.shared.adopted;
   const auto found = adopted.find(id());
   if (found != adopted.end() && found->second.value == now.incarnation) return;
-  // Started by this server: the adoption list is older than this incarnation.
-  if (now.started_at >= context_.shared.adopted_at) return;
   context_.report(environment::report_lost{now.incarnation, "not found when the server came back",
                                            context_.shared.alive_before},
                   "lost/" + now.incarnation);

@@ -23,7 +23,10 @@ class admission {
   admission(counter actor, counter account, counter kernel)
       : counters_{std::move(actor), std::move(account), std::move(kernel)} {}
   admission(admission&&) = default;
-  admission& operator=(admission&&) = default;
+  admission& operator=(admission&& other) noexcept {
+    counters_.swap(other.counters_);  // what was counted here is given back when `other` goes
+    return *this;
+  }
   ~admission() {
     for (auto& each : counters_)
       if (each) each->fetch_sub(1, std::memory_order_relaxed);

@@ -44,8 +44,8 @@ struct kernel_options {
   bool simulated{};
 };
 
-// Adopts what runs, then sees to every stream's effects in the background. Ends with stop() or destruction;
-// environments stay.
+// Adopts what runs, then sees to every stream's effects in the background. stop() takes no more commands and lets the
+// actors go; close the journal after it and destroy the kernel last. Environments stay.
 class running_kernel : public kernel {
  public:
   virtual void start() = 0;

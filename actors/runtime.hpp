@@ -26,7 +26,6 @@ struct runtime {
 
   // What the host had running when this server came up, by id; written once before any actor runs.
   std::map<environment_id, incarnation> adopted;
-  timestamp adopted_at;
   // Until when the host is known to have been alive before this server came up: bounds what a loss may bill.
   timestamp alive_before;
 

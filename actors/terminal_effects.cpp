@@ -61,6 +61,7 @@ void terminal_effects::reconcile(const terminal::state& now, stream_version at) 
   if (live_) {
     live_->resized(live_->end(), now.cols, now.rows);
     live_->driver_is(now.driver);
+    pace();
   }
   if (live_ && !waiting_.empty())
     for (auto& task : std::exchange(waiting_, {})) attach(task);

@@ -1,0 +1,173 @@
+// What an environment's actor does to the world, and what it does when the world fails or the server dies.
+#include "tests/support/catch.hpp"
+#include "tests/support/simulated_server.hpp"
+
+using namespace berth;
+using berth::testing::host_call;
+using berth::testing::simulated_server;
+using environment::status;
+
+namespace {
+
+environment::state state_of(simulated_server& server, const account_id& account, const environment_id& id) {
+  environment::state now;
+  server.ask().read(id, principal{account, "t", false}, [&now](const auto& got) {
+    if (got) now = *got->state;
+  });
+  server.settle();
+  return now;
+}
+
+}  // namespace
+
+TEST_CASE("environment: creating one reserves its name, makes it and starts it", "[actors]") {
+  simulated_server server{1};
+  const auto account = server.make_account("ada");
+  const auto id = server.make_environment(account, "dev");
+  CHECK(state_of(server, account, id).status == status::running);
+  CHECK(server.host.running(id));
+  outcome<answer<environment::aggregate>> again = reject(rejection_code::unavailable, "");
+  server.ask().create_environment(account, {account, "dev", "lightweight", "host", "2026-11"}, server.meta_for(account),
+                                  [&again](auto got) { again = std::move(got); });
+  server.settle();
+  CHECK(again.error() == rejection_code::name_taken);
+}
+
+TEST_CASE("environment: a retried creation is the same environment with the same answer", "[actors]") {
+  simulated_server server{2};
+  const auto account = server.make_account("ada");
+  const auto meta = server.meta_for(account);
+  std::vector<answer<environment::aggregate>> answers;
+  for (int i = 0; i < 2; ++i) {
+    server.ask().create_environment(account, {account, "dev", "lightweight", "host", "2026-11"}, meta,
+                                    [&answers](const auto& got) { answers.push_back(*got); });
+    server.settle();
+  }
+  REQUIRE(answers.size() == 2);
+  CHECK(answers[0].version == answers[1].version);
+  CHECK(*answers[0].state == *answers[1].state);
+  CHECK_FALSE(answers[0].replayed);
+  CHECK(answers[1].replayed);
+  CHECK(server.host.calls(host_call::create) == 1);
+}
+
+TEST_CASE("environment: a failed creation shows the cause and the next step, and can be deleted", "[actors]") {
+  simulated_server server{3};
+  const auto account = server.make_account("ada");
+  server.host.fail_next(host_call::create, {host_errc::io, "no space left on device", "free some space"});
+  const auto id = server.make_environment(account, "dev");
+  const auto now = state_of(server, account, id);
+  CHECK(now.status == status::error);
+  CHECK(now.cause.find("no space left") != std::string::npos);
+  CHECK(now.next_step == "free some space");
+  REQUIRE(server.call<environment::aggregate>(id, environment::remove{}, server.meta_for(account)));
+  CHECK(state_of(server, account, id).status == status::deleted);
+  CHECK(state_of(server, account, server.make_environment(account, "dev")).status == status::running);
+}
+
+TEST_CASE("environment: a host that never answers ends in ERROR at the deadline", "[actors]") {
+  simulated_server server{4};
+  const auto account = server.make_account("ada");
+  server.host.hang_next(host_call::start);
+  const auto id = server.make_environment(account, "dev");
+  CHECK(state_of(server, account, id).status == status::starting);
+  server.pass(std::chrono::seconds{90});
+  CHECK(state_of(server, account, id).status == status::error);
+}
+
+TEST_CASE("environment: a crash between an event and its effect heals by itself", "[actors]") {
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    simulated_server server{seed};
+    const auto account = server.make_account("ada");
+    const auto meta = server.meta_for(account);
+    server.ask().create_environment(account, {account, "dev", "lightweight", "host", "2026-11"}, meta, [](auto&&) {});
+    for (std::uint64_t i = 0; i < seed; ++i) server.step();
+    server.crash(seed % 2 == 1);
+    server.boot();
+    server.ask().create_environment(account, {account, "dev", "lightweight", "host", "2026-11"}, meta, [](auto&&) {});
+    server.pass(std::chrono::seconds{5});
+    INFO("seed " << seed);
+    const environment_id id{derived_id("env", account.value, meta.id)};
+    CHECK(state_of(server, account, id).status == status::running);
+    CHECK(server.host.running_environments().size() == 1);
+  }
+}
+
+TEST_CASE("environment: one that was lost is started again and says why", "[actors]") {
+  simulated_server server{5};
+  const auto account = server.make_account("ada");
+  const auto id = server.make_environment(account, "dev");
+  const auto before = state_of(server, account, id).incarnation;
+  SECTION("its agent died") { server.host.lose(id); }
+  SECTION("the machine rebooted while the server was down") {
+    server.crash();
+    server.host.reboot();
+    server.boot();
+  }
+  server.pass(std::chrono::seconds{5});
+  const auto now = state_of(server, account, id);
+  CHECK(now.status == status::running);
+  CHECK(now.incarnation != before);
+}
+
+TEST_CASE("environment: it stays as it is when only the server dies", "[actors]") {
+  simulated_server server{6};
+  const auto account = server.make_account("ada");
+  const auto id = server.make_environment(account, "dev");
+  const auto before = state_of(server, account, id);
+  server.crash();
+  server.boot();
+  server.pass(std::chrono::seconds{5});
+  CHECK(state_of(server, account, id) == before);
+  CHECK(server.host.calls(host_call::start) == 1);
+  CHECK(server.running().environments_running() == 1);
+}
+
+TEST_CASE("exec: it runs once, and a retry gets the recorded outcome", "[actors]") {
+  simulated_server server{7};
+  const auto account = server.make_account("ada");
+  const auto id = server.make_environment(account, "dev");
+  server.host.answer_exec([](const auto&, const exec_request& asked) -> host_result<exec_output> {
+    exec_output out;
+    out.exit_code = 7;
+    out.stdout_bytes = "ran " + asked.command.front();
+    return out;
+  });
+  const auto meta = server.meta_for(account);
+  const environment::exec what{{}, {}, {"make"}, {}, {}, {}, 30'000};
+  std::vector<exec_answer> answers;
+  const auto run = [&] {
+    server.ask().exec(id, what, meta, [&answers](const auto& got) {
+      REQUIRE(got);
+      answers.push_back(*got);
+    });
+    server.settle();
+  };
+  run();
+  run();
+  server.crash();
+  server.boot();
+  run();
+  REQUIRE(answers.size() == 3);
+  for (const auto& each : answers) CHECK(each.result == answers.front().result);
+  CHECK(answers.front().result.exit_code == 7);
+  CHECK(server.host.execs.size() == 1);
+}
+
+TEST_CASE("exec: one whose agent was lost ends outcome_unknown and is never repeated", "[actors]") {
+  simulated_server server{8};
+  const auto account = server.make_account("ada");
+  const auto id = server.make_environment(account, "dev");
+  server.host.hang_next(host_call::exec);
+  const auto meta = server.meta_for(account);
+  std::optional<rejection> refused;
+  server.ask().exec(id, {{}, {}, {"make"}, {}, {}, {}, 30'000}, meta, [&refused](const auto& got) {
+    if (!got) refused = got.error();
+  });
+  server.settle();
+  CHECK_FALSE(refused);
+  server.host.lose(id);
+  server.pass(std::chrono::seconds{5});
+  REQUIRE(refused);
+  CHECK(*refused == rejection_code::unknown_outcome);
+}

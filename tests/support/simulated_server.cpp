@@ -1,0 +1,111 @@
+#include "tests/support/simulated_server.hpp"
+
+namespace berth::testing {
+
+namespace {
+
+// Enough of a screen for tests: the last bytes, repainted as they are.
+class tail_screen : public screen {
+ public:
+  void feed(std::string_view output) override {
+    constexpr std::size_t kept = 64;
+    tail_.append(output);
+    if (tail_.size() > kept) tail_.erase(0, tail_.size() - kept);
+  }
+  void resize(std::uint16_t, std::uint16_t) override {}
+  std::string snapshot() const override { return tail_; }
+
+ private:
+  std::string tail_;
+};
+
+}  // namespace
+
+simulated_server::simulated_server(std::uint64_t seed, kernel_limits given)
+    : journal{clock, memory_journal::mode::manual}, random{seed}, limits{given} {
+  boot();
+}
+
+simulated_server::~simulated_server() {
+  if (kernel_) crash();
+}
+
+void simulated_server::boot() {
+  kernel_ = make_kernel({journal, host, bulk, clock,
+                         [](std::uint16_t, std::uint16_t) { return std::make_unique<tail_screen>(); },
+                         host_id{derived_id("host", "simulated", uuid{})}, "boot-1", journal.epoch(), limits, 1, true});
+  kernel_->start();
+}
+
+void simulated_server::crash(bool torn) {
+  host.observe(nullptr);
+  kernel_->stop();
+  host.restart_server();
+  journal.crash(torn);
+  bulk.crash();
+  kernel_.reset();
+}
+
+bool simulated_server::step() {
+  const auto pick = [this](std::size_t of) { return std::size_t{random() % of}; };
+  // A random order of who may go first; whoever has nothing to do lets the next one.
+  const auto first = random() % 4;
+  for (std::size_t i = 0; i < 4; ++i) {
+    switch ((first + i) % 4) {
+      case 0:
+      case 1:
+        if (kernel_->run_job(pick)) return true;
+        break;
+      case 2:
+        if (journal.flush(1 + random() % 8) > 0) return true;
+        break;
+      default:
+        if (host.pump_one()) return true;
+    }
+  }
+  bulk.sync();
+  return kernel_->run_job(pick);
+}
+
+void simulated_server::settle() {
+  constexpr std::size_t steps_max = 1'000'000;
+  for (std::size_t i = 0; step(); ++i)
+    if (i > steps_max) throw std::runtime_error{"the simulation does not come to rest"};
+}
+
+void simulated_server::pass(microseconds by) {
+  const auto until = clock.now() + by;
+  settle();
+  for (auto next = kernel_->next_timer(); next && *next <= until; next = kernel_->next_timer()) {
+    clock.advance_to(*next);
+    kernel_->fire_timers();
+    settle();
+  }
+  clock.advance_to(until);
+  settle();
+}
+
+command_id simulated_server::fresh_command() {
+  std::array<std::uint8_t, 10> bits{};
+  for (auto& each : bits) each = static_cast<std::uint8_t>(random());
+  return uuid::v7(to_us(clock.now()) / 1000, bits);
+}
+
+command_meta simulated_server::meta_for(const account_id& account) {
+  return {fresh_command(), principal{account, "tok_test", false}, {}, {}, {}};
+}
+
+account_id simulated_server::make_account(const std::string& name) {
+  const account_id id{derived_id("acct", name, uuid{})};
+  (void)call<account::aggregate>(id, account::create{name, account::role::member}, meta_for(id));
+  return id;
+}
+
+environment_id simulated_server::make_environment(const account_id& account, const std::string& name) {
+  const auto meta = meta_for(account);
+  kernel_->create_environment(account, {account, name, "lightweight", "host", "2026-11"}, meta, [](auto&&) {});
+  settle();
+  return {derived_id("env", account.value, meta.id)};
+}
+
+}  // namespace berth::testing

@@ -1,0 +1,175 @@
+#include "tools/berthd/settings.hpp"
+
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include <CLI/CLI.hpp>
+#include <toml++/toml.h>
+
+#include "tools/berthd/exit_code.hpp"
+
+namespace berth::berthd {
+
+namespace {
+
+// Where each key of the file goes. A key that is not here is a mistake worth naming.
+struct file_reader {
+  settings& into;
+  std::vector<std::string> errors;
+
+  template <class T>
+  void take(const toml::table& table, const std::string& prefix, const char* key, T& to) {
+    const auto* node = table.get(key);
+    if (!node) return;
+    if (const auto value = node->value<T>())
+      to = *value;
+    else
+      errors.push_back(place(*node) + prefix + key + " has the wrong type");
+  }
+
+  std::string place(const toml::node& node) const {
+    std::ostringstream text;
+    text << into.config_file << ":" << node.source().begin.line << ": ";
+    return text.str();
+  }
+
+  void unknown_keys(const toml::table& table, const std::string& prefix, std::vector<std::string_view> known) {
+    for (const auto& [key, node] : table)
+      if (std::find(known.begin(), known.end(), key.str()) == known.end())
+        errors.push_back(place(node) + "unknown key " + prefix + std::string{key.str()});
+  }
+};
+
+bool set_listen(settings& to, const std::string& text, const std::string& source) {
+  const auto colon = text.rfind(':');
+  char* end = nullptr;
+  const auto port = colon == std::string::npos ? -1 : std::strtol(text.c_str() + colon + 1, &end, 10);
+  if (port < 0 || port > 65535 || !end || *end != '\0' || end == text.c_str() + colon + 1) {
+    std::cerr << "berthd: " << source << ": \"" << text << "\" is not ADDRESS:PORT, for example 127.0.0.1:7300\n";
+    return false;
+  }
+  to.address = text.substr(0, colon);
+  if (to.address.size() > 2 && to.address.front() == '[') to.address = to.address.substr(1, to.address.size() - 2);
+  to.port = static_cast<std::uint16_t>(port);
+  return true;
+}
+
+bool read_file(settings& to) {
+  if (to.config_file.empty()) return true;
+  toml::table file;
+  try {
+    file = toml::parse_file(to.config_file);
+  } catch (const toml::parse_error& error) {
+    std::cerr << "berthd: " << to.config_file << ":" << error.source().begin.line << ": " << error.description() << "\n";
+    return false;
+  }
+  file_reader reader{to, {}};
+  std::string listen;
+  reader.unknown_keys(file, "", {"data_dir", "listen", "tls", "log", "sandbox", "kernel"});
+  reader.take(file, "", "data_dir", to.data_dir);
+  reader.take(file, "", "listen", listen);
+  if (const auto* tls = file["tls"].as_table()) {
+    reader.unknown_keys(*tls, "tls.", {"certificate", "key"});
+    reader.take(*tls, "tls.", "certificate", to.tls_certificate);
+    reader.take(*tls, "tls.", "key", to.tls_key);
+  }
+  if (const auto* log = file["log"].as_table()) {
+    reader.unknown_keys(*log, "log.", {"level", "format"});
+    reader.take(*log, "log.", "level", to.log_level);
+    reader.take(*log, "log.", "format", to.log_format);
+  }
+  if (const auto* sandbox = file["sandbox"].as_table()) {
+    reader.unknown_keys(*sandbox, "sandbox.", {"network", "cgroup_parent"});
+    reader.take(*sandbox, "sandbox.", "network", to.sandbox_network);
+    reader.take(*sandbox, "sandbox.", "cgroup_parent", to.cgroup_parent);
+  }
+  if (const auto* kernel = file["kernel"].as_table()) {
+    reader.unknown_keys(*kernel, "kernel.",
+                        {"worker_threads", "io_threads", "dedupe_window_hours", "passivate_after_s"});
+    reader.take(*kernel, "kernel.", "worker_threads", to.worker_threads);
+    reader.take(*kernel, "kernel.", "io_threads", to.io_threads);
+    reader.take(*kernel, "kernel.", "dedupe_window_hours", to.dedupe_window_hours);
+    reader.take(*kernel, "kernel.", "passivate_after_s", to.passivate_after_s);
+  }
+  for (const auto& each : reader.errors) std::cerr << "berthd: " << each << "\n";
+  return reader.errors.empty() && (listen.empty() || set_listen(to, listen, to.config_file + ": listen"));
+}
+
+bool usable(const settings& of) {
+  const auto wrong = [](const std::string& what) {
+    std::cerr << "berthd: " << what << "\n";
+    return false;
+  };
+  if (of.data_dir.empty()) return wrong("no data directory; give --data-dir DIR");
+  if (of.tls_certificate.empty() != of.tls_key.empty())
+    return wrong("TLS needs both a certificate and a key (--tls-cert, --tls-key)");
+  if (of.log_format != "auto" && of.log_format != "human" && of.log_format != "json")
+    return wrong("log format \"" + of.log_format + "\" is not auto, human or json");
+  if (of.worker_threads == 0 || of.io_threads == 0) return wrong("worker_threads and io_threads must be at least 1");
+  if (of.dedupe_window_hours == 0) return wrong("dedupe_window_hours must be at least 1");
+  return true;
+}
+
+}  // namespace
+
+parsed_settings parse_settings(int argc, char** argv) {
+  settings flags;
+  std::string listen;
+  CLI::App app{"berthd: development environments that lose nothing"};
+  app.set_version_flag("--version", "berthd " BERTH_VERSION);
+  const auto option = [&app](const char* names, auto& to, const char* help, const char* variable) {
+    return app.add_option(names, to, help)->envname(variable);
+  };
+  auto* config = option("--config", flags.config_file, "TOML configuration file", "BERTH_CONFIG");
+  config->check(CLI::ExistingFile);
+  auto* data_dir = option("--data-dir", flags.data_dir, "where everything is kept", "BERTH_DATA_DIR");
+  auto* where = option("--listen", listen, "ADDRESS:PORT; only loopback without TLS", "BERTH_LISTEN");
+  auto* certificate = option("--tls-cert", flags.tls_certificate, "PEM certificate chain", "BERTH_TLS_CERT");
+  auto* key = option("--tls-key", flags.tls_key, "PEM private key", "BERTH_TLS_KEY");
+  auto* level = option("--log-level", flags.log_level, "trace, debug, info, warn, error, off", "BERTH_LOG_LEVEL");
+  auto* format = option("--log-format", flags.log_format, "auto, human or json", "BERTH_LOG_FORMAT");
+  auto* network = option("--sandbox-network", flags.sandbox_network, "give environments an outbound network",
+                         "BERTH_SANDBOX_NETWORK");
+  app.add_flag("--check-config", flags.check_config, "print the configuration in force and end");
+  app.add_flag("--doctor", flags.doctor, "print what this machine can do for environments and end");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return {{}, app.exit(error) == 0 ? exit_ok : exit_usage};
+  }
+  // The file first, then what was said by flag or variable on top.
+  settings in_force;
+  in_force.config_file = flags.config_file;
+  if (!read_file(in_force)) return {{}, exit_usage};
+  if (data_dir->count()) in_force.data_dir = flags.data_dir;
+  if (certificate->count()) in_force.tls_certificate = flags.tls_certificate;
+  if (key->count()) in_force.tls_key = flags.tls_key;
+  if (level->count()) in_force.log_level = flags.log_level;
+  if (format->count()) in_force.log_format = flags.log_format;
+  if (network->count()) in_force.sandbox_network = flags.sandbox_network;
+  if (where->count() && !set_listen(in_force, listen, "--listen or BERTH_LISTEN")) return {{}, exit_usage};
+  in_force.check_config = flags.check_config;
+  in_force.doctor = flags.doctor;
+  if (!usable(in_force)) return {{}, exit_usage};
+  return {std::move(in_force), -1};
+}
+
+std::string describe(const settings& of) {
+  const toml::table text{
+      {"data_dir", of.data_dir},
+      {"listen", of.address + ":" + std::to_string(of.port)},
+      {"tls", toml::table{{"certificate", of.tls_certificate}, {"key", of.tls_key}}},
+      {"log", toml::table{{"level", of.log_level}, {"format", of.log_format}}},
+      {"sandbox", toml::table{{"network", of.sandbox_network}, {"cgroup_parent", of.cgroup_parent}}},
+      {"kernel", toml::table{{"worker_threads", of.worker_threads},
+                             {"io_threads", of.io_threads},
+                             {"dedupe_window_hours", of.dedupe_window_hours},
+                             {"passivate_after_s", of.passivate_after_s}}}};
+  std::ostringstream out;
+  out << text << "\n";
+  return out.str();
+}
+
+}  // namespace berth::berthd
