@@ -15,8 +15,6 @@
 #include <filesystem>
 #include <vector>
 
-extern char** environ;
-
 namespace berth {
 
 using launcher::message;
@@ -62,6 +60,7 @@ host_result<bool> launcher_client::ensure_locked() {
     version = host_error{host_errc::unavailable, "launcher of another version", ""};
   }
   if (!version) {
+    if (pid_ > 0) ::waitpid(pid_, nullptr, WNOHANG);  // the one that died was ours
     if (auto spawned = spawn(); !spawned) return spawned;
     version = ask_once(message().add("do", "version"), version_timeout);
     if (!version) return version.error();
@@ -136,8 +135,11 @@ host_result<bool> launcher_client::spawn() const {
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
+  // Nothing of the server's environment: it may hold keys.
+  char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  char* env[] = {path, nullptr};
   pid_t pid = 0;
-  const int failed = ::posix_spawn(&pid, setup_.agent_binary.c_str(), &actions, &attributes, argv.data(), environ);
+  const int failed = ::posix_spawn(&pid, setup_.agent_binary.c_str(), &actions, &attributes, argv.data(), env);
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   ::close(std::exchange(write_end.fd, -1));

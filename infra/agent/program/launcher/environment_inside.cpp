@@ -160,7 +160,7 @@ class inside {
   [[noreturn]] void exec_agent() {
     must(static_cast<int>(::syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */)), "close_range");
     arguments_ = {"berth-agent", "--serve", "--environment", request_.id, "--incarnation", request_.incarnation,
-                  "--pid-namespace", "--confine", "--default-user", "dev"};
+                  "--workload-ns", "--drop-caps"};
     pass("--listen-fd", plan_.listen);
     pass("--state-fd", plan_.state);
     pass("--ready-fd", plan_.ready);

@@ -95,7 +95,10 @@ fault hand_over_mounts(int channel, int pid, const start_request& request) {
   if (request.reduced) return send_descriptors(channel, nullptr, 0);
   const unique_fd users{::open(("/proc/" + std::to_string(pid) + "/ns/user").c_str(), O_RDONLY | O_CLOEXEC)};
   if (!users) return errno_fault("user namespace");
-  const auto& disk = request.disk;
+  // By descriptor, because the environment reads these paths in its /proc/mounts.
+  const unique_fd folder{::open(request.disk.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (!folder) return errno_fault("open " + request.disk);
+  const auto disk = "/proc/self/fd/" + std::to_string(folder.get());
   const auto root = idmapped_overlay(request.template_root, disk + "/upper", disk + "/work", users.get());
   if (root.failed) return root.failed;
   const auto usr = idmapped_overlay("/usr", disk + "/usr", disk + "/usr_work", users.get());
