@@ -1,0 +1,166 @@
+#include "gateway/ws/ws_upgrade.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <boost/asio/dispatch.hpp>
+#include <boost/beast/http/write.hpp>
+
+#include "gateway/auth/authenticator.hpp"
+#include "gateway/http_convert.hpp"
+#include "gateway/problem.hpp"
+#include "gateway/ws/ws_connection.hpp"
+#include "gateway/ws/ws_stream.hpp"
+
+namespace berth::gateway {
+namespace {
+
+namespace beast = boost::beast;
+namespace websocket = beast::websocket;
+using boost::system::error_code;
+
+constexpr std::string_view binary_protocol = "berth.v1";
+constexpr std::string_view json_protocol = "berth.v1.json";
+constexpr int send_buffer_bytes = 64 * 1024;  // the kernel doubles it
+constexpr int unsent_bytes_max = 64 * 1024;
+
+// Queues must stay where they can be reordered, so little is left to the kernel's.
+void tune(beast::tcp_stream& stream) {
+  auto& socket = stream.socket();
+  error_code ignored;
+  socket.set_option(boost::asio::ip::tcp::no_delay{true}, ignored);
+  socket.set_option(boost::asio::socket_base::send_buffer_size{send_buffer_bytes}, ignored);
+  socket.set_option(boost::asio::detail::socket_option::integer<IPPROTO_TCP, TCP_NOTSENT_LOWAT>{unsent_bytes_max},
+                    ignored);
+}
+
+// The first of ours in the client's list; empty if there is none.
+std::string_view chosen_protocol(const ws_upgrade_request& upgrade) {
+  for (const auto offered : beast::http::token_list{upgrade[beast::http::field::sec_websocket_protocol]}) {
+    if (offered == binary_protocol) return binary_protocol;
+    if (offered == json_protocol) return json_protocol;
+  }
+  return {};
+}
+
+// One upgrade under way: who asks, the answer, and then the connection.
+template <class Stream>
+class upgrading : public std::enable_shared_from_this<upgrading<Stream>> {
+ public:
+  upgrading(Stream stream, ws_upgrade_request upgrade, upgrade_context context, std::shared_ptr<ws_hub> hub)
+      : transport_{std::make_shared<ws_stream<Stream>>(std::move(stream))},
+        upgrade_{std::move(upgrade)},
+        context_{std::move(context)},
+        hub_{std::move(hub)} {}
+
+  void begin() {
+    protocol_ = chosen_protocol(upgrade_);
+    if (protocol_.empty())
+      return refuse(problem_response(kind_named("bad_request"),
+                                     "offer one of the WebSocket subprotocols berth.v1 and berth.v1.json",
+                                     context_.request_id));
+    auto asked = to_request(upgrade_, context_.remote, context_.request_id);
+    if (!asked) return refuse(problem_response(kind_named("bad_request"), asked.error().why, context_.request_id));
+    const auto credential = authenticator::credential_of(trusted(std::move(*asked)));
+    if (!credential) return accept({});
+    context_.auth.authenticate(*credential, [self = this->shared_from_this()](outcome<identity> who) {
+      boost::asio::post(self->transport_->executor(), [self, who = std::move(who)]() mutable {
+        if (!who) return self->refuse(problem_response(who.error(), self->context_.request_id));
+        self->accept(std::move(*who));
+      });
+    });
+  }
+
+ private:
+  // A page of another origin can make a browser send its cookie here; such a page must say hello with a token.
+  static request trusted(request asked) {
+    const auto origin = asked.headers.find("origin");
+    if (origin == asked.headers.end()) return asked;
+    const auto at = origin->second.find("://");
+    const auto host = at == std::string::npos ? origin->second : origin->second.substr(at + 3);
+    if (host != asked.headers["host"]) asked.headers.erase("cookie");
+    return asked;
+  }
+
+  void accept(std::optional<identity> who) {
+    auto& socket = transport_->socket();
+    tune(beast::get_lowest_layer(socket));
+    websocket::stream_base::timeout times{};
+    times.handshake_timeout = ws_handshake_max;
+    times.idle_timeout = ws_silence_max;
+    times.keep_alive_pings = true;
+    socket.set_option(times);
+    socket.set_option(websocket::stream_base::decorator{[protocol = protocol_](websocket::response_type& response) {
+      response.set(beast::http::field::sec_websocket_protocol, protocol);
+      response.set(beast::http::field::server, "berth");
+    }});
+    websocket::permessage_deflate deflate;
+    deflate.server_enable = true;
+    deflate.server_max_window_bits = ws_deflate_window_bits;
+    deflate.client_max_window_bits = ws_deflate_window_bits;
+    deflate.compLevel = ws_deflate_level;
+    deflate.memLevel = ws_deflate_memory_level;
+    deflate.msg_size_threshold = ws_deflate_bytes_min;
+    socket.set_option(deflate);
+    socket.read_message_max(wire::message_bytes_max);
+    socket.auto_fragment(false);
+    socket.async_accept(upgrade_, [self = this->shared_from_this(), who = std::move(who)](error_code failed) mutable {
+      if (!failed) self->serve(std::move(who));
+    });
+  }
+
+  void serve(std::optional<identity> who) {
+    auto connections = context_.connections;
+    const auto connection = std::make_shared<ws_connection>(std::move(context_), hub_, std::move(who),
+                                                            protocol_ == json_protocol, transport_);
+    connection->begin(connections->enter(connection));
+  }
+
+  void refuse(const response& answer) {
+    auto message = std::make_shared<beast::http::response<beast::http::string_body>>(
+        to_message(answer, upgrade_.version(), false));
+    message->body() = answer.body;
+    message->prepare_payload();
+    auto& lowest = beast::get_lowest_layer(transport_->socket());
+    lowest.expires_after(ws_handshake_max);
+    beast::http::async_write(transport_->socket().next_layer(), *message,
+                             [self = this->shared_from_this(), message, &lowest](error_code, std::size_t) {
+                               error_code ignored;
+                               lowest.socket().shutdown(boost::asio::ip::tcp::socket::shutdown_send, ignored);
+                             });
+  }
+
+  std::shared_ptr<ws_stream<Stream>> transport_;
+  ws_upgrade_request upgrade_;
+  upgrade_context context_;
+  std::shared_ptr<ws_hub> hub_;
+  std::string_view protocol_;
+};
+
+template <class Stream>
+void begin_upgrade(Stream stream, ws_upgrade_request upgrade, upgrade_context context, std::shared_ptr<ws_hub> hub) {
+  const auto executor = stream.get_executor();
+  const auto made = std::make_shared<upgrading<Stream>>(std::move(stream), std::move(upgrade), std::move(context),
+                                                        std::move(hub));
+  boost::asio::dispatch(executor, [made] { made->begin(); });
+}
+
+}  // namespace
+
+ws_server::ws_server(const services& given, boost::asio::any_io_executor executor)
+    : hub_{std::make_shared<ws_hub>(given, std::move(executor))} {
+  hub_->begin();
+}
+
+ws_server::~ws_server() { hub_->stop(); }
+
+void ws_server::accept(beast::tcp_stream stream, ws_upgrade_request upgrade, upgrade_context context) {
+  begin_upgrade(std::move(stream), std::move(upgrade), std::move(context), hub_);
+}
+
+void ws_server::accept(boost::asio::ssl::stream<beast::tcp_stream> stream, ws_upgrade_request upgrade,
+                       upgrade_context context) {
+  begin_upgrade(std::move(stream), std::move(upgrade), std::move(context), hub_);
+}
+
+}  // namespace berth::gateway
