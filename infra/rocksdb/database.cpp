@@ -1,0 +1,74 @@
+#include "infra/rocksdb/database.hpp"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+
+namespace berth {
+namespace {
+
+constexpr int info_log_files_max = 2;
+constexpr std::size_t info_log_bytes_max = 4 << 20;
+constexpr int bloom_bits_a_key = 10;
+constexpr std::size_t block_bytes = 16 * 1024;
+constexpr int background_jobs_max = 2;
+
+}  // namespace
+
+database::~database() {
+  if (!db) return;
+  for (auto* family : families) db->DestroyColumnFamilyHandle(family);
+  db->Close();
+}
+
+rocksdb::Status database::open(const rocksdb::Options& options, const std::filesystem::path& folder,
+                               const std::vector<std::string>& families, access how,
+                               const std::filesystem::path& scratch, database& into) {
+  std::vector<rocksdb::ColumnFamilyDescriptor> wanted;
+  for (const auto& name : families) wanted.emplace_back(name, options);
+  rocksdb::DB* db = nullptr;
+  const auto status =
+      how == access::writer     ? rocksdb::DB::Open(options, folder, wanted, &into.families, &db)
+      : how == access::observer ? rocksdb::DB::OpenForReadOnly(options, folder, wanted, &into.families, &db)
+                                : rocksdb::DB::OpenAsSecondary(options, folder, scratch, wanted, &into.families, &db);
+  into.db.reset(db);
+  return status;
+}
+
+rocksdb::Options common_settings(const embedded_options& options) {
+  rocksdb::Options settings;
+  if (options.env) settings.env = options.env;
+  settings.create_missing_column_families = true;
+  settings.max_background_jobs = background_jobs_max;
+  settings.max_open_files = options.open_files_max;
+  settings.skip_stats_update_on_db_open = true;
+  settings.stats_dump_period_sec = 0;
+  settings.stats_persist_period_sec = 0;
+  settings.keep_log_file_num = info_log_files_max;
+  settings.max_log_file_size = info_log_bytes_max;
+  settings.info_log_level = rocksdb::WARN_LEVEL;
+  settings.compression = rocksdb::kLZ4Compression;
+  settings.recycle_log_file_num = 0;
+  settings.wal_bytes_per_sync = 0;  // facebook/rocksdb#12489: holes after a crash
+  settings.allow_concurrent_memtable_write = false;
+  settings.enable_write_thread_adaptive_yield = false;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_size = block_bytes;
+  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(bloom_bits_a_key));
+  table.format_version = 5;
+  settings.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return settings;
+}
+
+bool holds_database(const std::filesystem::path& folder) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator{folder, error}) {
+    const auto name = entry.path().filename().string();
+    const auto kind = entry.path().extension();
+    if (name == "CURRENT" || name.starts_with("MANIFEST") || kind == ".sst" || kind == ".log") return true;
+  }
+  return false;
+}
+
+}  // namespace berth

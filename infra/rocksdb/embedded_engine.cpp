@@ -1,0 +1,122 @@
+#include "infra/rocksdb/embedded_engine.hpp"
+
+#include <random>
+
+#include "infra/rocksdb/directory_lock.hpp"
+#include "infra/rocksdb/recovery.hpp"
+#include "infra/rocksdb/rocksdb_journal.hpp"
+#include "infra/rocksdb/rocksdb_view_store.hpp"
+#include "infra/telemetry/system_clock.hpp"
+
+namespace berth {
+namespace {
+
+std::uint64_t random_nonce() {
+  std::random_device source;
+  return std::uint64_t{source()} << 32 | source();
+}
+
+class opened_engine : public embedded_engine {
+ public:
+  opened_engine(directory_lock lock, std::unique_ptr<log_store> log, std::unique_ptr<state_store> state)
+      : lock_{std::move(lock)}, log_{std::move(log)}, state_{std::move(state)}, views_{*state_} {}
+
+  void start(const embedded_options& options, head_file head, const recovered_log& recovered, const leadership& lead) {
+    epoch_ = lead.epoch;
+    journal_ = std::make_unique<rocksdb_journal>(options, *log_, *state_, std::move(head), recovered, lead);
+  }
+
+  berth::journal& journal() override { return *journal_; }
+  view_store& views() override { return views_; }
+  std::uint64_t epoch() const override { return epoch_; }
+  embedded_stats stats() const override { return journal_->stats(); }
+
+ private:
+  directory_lock lock_;
+  std::unique_ptr<log_store> log_;
+  std::unique_ptr<state_store> state_;
+  rocksdb_view_store views_;
+  std::uint64_t epoch_{};
+  std::unique_ptr<rocksdb_journal> journal_;
+};
+
+std::optional<journal_error> make_directory(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (!error) return std::nullopt;
+  return journal_error{journal_errc::io, path.string() + ": cannot be created: " + error.message(), std::nullopt};
+}
+
+// A log without its head file has lost the proof of where it ended.
+std::optional<journal_error> check_head_exists(const embedded_options& options,
+                                               const std::optional<durable_mark>& head) {
+  if (head || !holds_database(options.log_dir())) return std::nullopt;
+  return journal_error{journal_errc::corrupt,
+                       options.head_path().string() +
+                           ": missing beside a log, so the end of the log is unproven; restore it, or run "
+                           "berth-inspect accept-loss",
+                       std::nullopt};
+}
+
+}  // namespace
+
+embedded_options with_clock(embedded_options options) {
+  static const system_clock machine;
+  if (!options.time) options.time = &machine;
+  return options;
+}
+
+journal_result<std::unique_ptr<embedded_engine>> open_embedded(const embedded_options& asked) {
+  const auto options = with_clock(asked);
+  if (auto error = make_directory(options.data_dir)) return *error;
+  auto lock = directory_lock::take(options.lock_path());
+  if (lock.has_error()) return lock.error();
+  const auto head = head_file::read(options.head_path());
+  if (head.has_error()) return head.error();
+  if (auto error = check_head_exists(options, *head)) return *error;
+  auto log = log_store::open(options, *head ? (*head)->offset : 0);
+  if (log.has_error()) return log.error();
+  auto state = open_state(options);
+  if (state.has_error()) return state.error();
+  const auto recovered = recover(options, **log, *state, *head);
+  if (recovered.has_error()) return recovered.error();
+  const auto before = (*log)->lead();
+  if (before.has_error()) return before.error();
+  const leadership lead{before->epoch + 1, random_nonce()};
+  if (auto error = (*log)->set_lead(lead)) return *error;
+  auto head_now = head_file::open(options.head_path(), recovered->end);
+  if (head_now.has_error()) return head_now.error();
+  auto engine = std::make_unique<opened_engine>(std::move(*lock), std::move(*log), std::move(*state));
+  engine->start(options, std::move(*head_now), *recovered, lead);
+  return std::unique_ptr<embedded_engine>{std::move(engine)};
+}
+
+bool is_served(const embedded_options& options, std::string* holder) {
+  return directory_lock::is_held(options.lock_path(), holder);
+}
+
+journal_result<accepted_loss> accept_loss(const embedded_options& asked) {
+  const auto options = with_clock(asked);
+  auto lock = directory_lock::take(options.lock_path());
+  if (lock.has_error()) return lock.error();
+  const auto head = head_file::read(options.head_path());
+  const auto proven = head.has_value() && *head ? (*head)->offset : 0;
+  auto log = log_store::salvage(options);
+  if (log.has_error()) return log.error();
+  const auto ends_at = (*log)->last_offset();
+  if (ends_at.has_error()) return ends_at.error();
+  const auto intact = intact_prefix(options, **log);
+  if (intact.has_error()) return intact.error();
+  const accepted_loss loss{{0, intact->end.offset}, {0, std::max(proven, *ends_at)}};
+  if (auto error = (*log)->cut(intact->end.offset + 1, loss.claimed.offset, options.time->now())) return *error;
+  std::error_code error;
+  std::filesystem::remove_all(options.state_dir(), error);
+  if (error)
+    return journal_error{journal_errc::io, options.state_dir().string() + ": cannot be removed: " + error.message(),
+                         std::nullopt};
+  const auto written = head_file::open(options.head_path(), intact->end);
+  if (written.has_error()) return written.error();
+  return loss;
+}
+
+}  // namespace berth

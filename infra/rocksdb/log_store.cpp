@@ -1,0 +1,221 @@
+#include "infra/rocksdb/log_store.hpp"
+
+#include <rocksdb/write_batch.h>
+
+#include "events/core/invariant.hpp"
+#include "infra/rocksdb/keys.hpp"
+#include "infra/rocksdb/wal_scan.hpp"
+
+namespace berth {
+namespace {
+
+using access = database::access;
+
+const std::vector<std::string> families{rocksdb::kDefaultColumnFamilyName, "log"};
+constexpr std::uint64_t format = 1;
+constexpr std::size_t scan_readahead_bytes = 1 << 20;
+const std::string format_key = "format";
+const std::string epoch_key = "epoch";
+const std::string loss_prefix = "loss/";
+
+rocksdb::Options settings_of(const embedded_options& options) {
+  auto settings = common_settings(options);
+  settings.write_buffer_size = options.log_write_buffer_bytes;
+  settings.track_and_verify_wals_in_manifest = true;
+  settings.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  return settings;
+}
+
+journal_error loss(const std::string& folder, std::uint64_t ends_at, std::uint64_t proven) {
+  return {journal_errc::data_loss,
+          folder + ": the log ends at offset " + std::to_string(ends_at) + ", but offset " + std::to_string(proven) +
+              " had been acknowledged (DIR/head); restore the folder, or run berth-inspect accept-loss",
+          position{0, ends_at}};
+}
+
+rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+
+std::string at(const std::string& folder, std::uint64_t offset) {
+  return folder + " partition 0 offset " + std::to_string(offset);
+}
+
+// What may be done about a write-ahead log that RocksDB calls damaged.
+std::optional<journal_error> judge_damage(const embedded_options& options, rocksdb::Options settings,
+                                          const rocksdb::Status& status, std::uint64_t proven) {
+  const auto folder = options.log_dir().string();
+  const auto damage = find_wal_damage(options.log_dir());
+  if (!damage) return error_of(status, folder);
+  if (damage->is_followed)
+    return journal_error{journal_errc::corrupt,
+                         damage->file.string() + " byte " + std::to_string(damage->byte) +
+                             ": cannot be read, and synced writes follow it",
+                         std::nullopt};
+  settings.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  database observed;
+  const auto opened = database::open(settings, folder, families, access::observer, {}, observed);
+  if (!opened.ok()) return error_of(opened, folder);
+  const std::unique_ptr<rocksdb::Iterator> last{observed.db->NewIterator({}, observed.families[1])};
+  last->SeekToLast();
+  const auto ends_at = last->Valid() ? keys::get64(last->key().ToStringView()) : 0;
+  if (ends_at < proven) return loss(folder, ends_at, proven);
+  return std::nullopt;
+}
+
+}  // namespace
+
+log_store::log_store(const embedded_options& options, database&& opened)
+    : folder_{options.log_dir().string()}, database_{std::move(opened)} {}
+
+journal_result<std::unique_ptr<log_store>> log_store::open(const embedded_options& options, std::uint64_t proven) {
+  const auto folder = options.log_dir().string();
+  auto settings = settings_of(options);
+  settings.create_if_missing = !holds_database(options.log_dir());
+  if (settings.create_if_missing && proven > 0) return loss(folder, 0, proven);
+  database opened;
+  auto status = database::open(settings, folder, families, access::writer, {}, opened);
+  if (status.IsCorruption()) {
+    opened = {};
+    if (auto refused = judge_damage(options, settings, status, proven)) return *refused;
+    settings.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+    status = database::open(settings, folder, families, access::writer, {}, opened);
+  }
+  if (!status.ok()) return error_of(status, folder);
+  std::unique_ptr<log_store> store{new log_store{options, std::move(opened)}};
+  if (auto error = store->check_format()) return *error;
+  return store;
+}
+
+journal_result<std::unique_ptr<log_store>> log_store::open_secondary(const embedded_options& options,
+                                                                     const std::filesystem::path& scratch) {
+  auto settings = settings_of(options);
+  settings.max_open_files = -1;  // the writer may delete files that a secondary still reads
+  settings.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  database opened;
+  const auto status = database::open(settings, options.log_dir(), families, access::secondary, scratch, opened);
+  if (!status.ok()) return error_of(status, options.log_dir());
+  return std::unique_ptr<log_store>{new log_store{options, std::move(opened)}};
+}
+
+journal_result<std::unique_ptr<log_store>> log_store::salvage(const embedded_options& options) {
+  auto settings = settings_of(options);
+  settings.create_if_missing = !holds_database(options.log_dir());
+  settings.track_and_verify_wals_in_manifest = false;
+  settings.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  database opened;
+  auto status = database::open(settings, options.log_dir(), families, access::writer, {}, opened);
+  if (!status.ok()) {
+    opened = {};
+    std::vector<rocksdb::ColumnFamilyDescriptor> wanted;
+    for (const auto& name : families) wanted.emplace_back(name, settings);
+    const auto repaired = rocksdb::RepairDB(options.log_dir(), settings, wanted);
+    if (!repaired.ok()) return error_of(repaired, options.log_dir());
+    status = database::open(settings, options.log_dir(), families, access::writer, {}, opened);
+  }
+  if (!status.ok()) return error_of(status, options.log_dir());
+  std::unique_ptr<log_store> store{new log_store{options, std::move(opened)}};
+  if (auto error = store->check_format()) return *error;
+  return store;
+}
+
+std::optional<journal_error> log_store::check_format() {
+  std::string stored;
+  const auto status = database_.db->Get({}, meta(), format_key, &stored);
+  if (status.IsNotFound()) {
+    rocksdb::WriteBatch batch;
+    batch.Put(meta(), format_key, keys::number(format));
+    return put_meta(batch);
+  }
+  if (!status.ok()) return error_of(status, folder_ + " format");
+  if (stored.size() == 8 && keys::get64(stored) == format) return std::nullopt;
+  return journal_error{journal_errc::corrupt,
+                       folder_ + ": not in a format this build knows (" + std::to_string(format) + ")", std::nullopt};
+}
+
+std::optional<journal_error> log_store::put_meta(rocksdb::WriteBatch& batch) {
+  auto status = append(batch);
+  // Flushed at once: a memtable of one row would pin every later write-ahead log.
+  if (status.ok()) status = database_.db->Flush({}, meta());
+  if (status.ok()) return std::nullopt;
+  return error_of(status, folder_);
+}
+
+rocksdb::Status log_store::append(rocksdb::WriteBatch& batch) {
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  return database_.db->Write(synced, &batch);
+}
+
+void log_store::add(rocksdb::WriteBatch& batch, std::uint64_t offset, std::string_view record) const {
+  const auto status = batch.Put(records(), keys::number(offset), slice(record));
+  BERTH_ASSERT(status.ok());
+}
+
+journal_result<rocksdb::PinnableSlice> log_store::read(std::uint64_t offset) const {
+  rocksdb::PinnableSlice record;
+  const auto status = database_.db->Get({}, records(), keys::number(offset), &record);
+  if (!status.ok()) return error_of(status, at(folder_, offset), position{0, offset});
+  return record;
+}
+
+journal_result<std::uint64_t> log_store::last_offset() const {
+  const std::unique_ptr<rocksdb::Iterator> last{database_.db->NewIterator({}, records())};
+  last->SeekToLast();
+  if (!last->status().ok()) return error_of(last->status(), folder_);
+  if (!last->Valid()) return 0;
+  if (last->key().size() != 8)
+    return journal_error{journal_errc::corrupt, folder_ + ": the last key is no offset", std::nullopt};
+  return keys::get64(last->key().ToStringView());
+}
+
+std::optional<journal_error> log_store::scan(std::uint64_t from, std::uint64_t upto, const visitor& visit) const {
+  if (from > upto) return std::nullopt;
+  const auto end = keys::number(upto + 1);
+  const rocksdb::Slice bound{end};
+  rocksdb::ReadOptions reading;
+  reading.iterate_upper_bound = &bound;
+  reading.readahead_size = upto - from > 1'000 ? scan_readahead_bytes : 0;
+  reading.fill_cache = upto - from <= 1'000;
+  const std::unique_ptr<rocksdb::Iterator> record{database_.db->NewIterator(reading, records())};
+  record->Seek(keys::number(from));
+  for (auto offset = from; offset <= upto; ++offset, record->Next()) {
+    if (!record->status().ok()) return error_of(record->status(), at(folder_, offset), position{0, offset});
+    if (!record->Valid() || record->key().ToStringView() != keys::number(offset))
+      return journal_error{journal_errc::corrupt, at(folder_, offset) + ": the record is missing", position{0, offset}};
+    if (auto error = visit(offset, record->value().ToStringView())) return error;
+  }
+  return std::nullopt;
+}
+
+journal_result<leadership> log_store::lead() const {
+  std::string stored;
+  const auto status = database_.db->Get({}, meta(), epoch_key, &stored);
+  if (status.IsNotFound()) return leadership{};
+  if (!status.ok()) return error_of(status, folder_ + " epoch");
+  if (stored.size() != 16)
+    return journal_error{journal_errc::corrupt, folder_ + ": the epoch is not 16 bytes", std::nullopt};
+  return leadership{keys::get64(stored), keys::get64(stored, 8)};
+}
+
+std::optional<journal_error> log_store::set_lead(const leadership& next) {
+  rocksdb::WriteBatch batch;
+  batch.Put(meta(), epoch_key, keys::number(next.epoch) + keys::number(next.nonce));
+  return put_meta(batch);
+}
+
+std::optional<journal_error> log_store::cut(std::uint64_t offset, std::uint64_t claimed, timestamp now) {
+  rocksdb::WriteBatch batch;
+  batch.DeleteRange(records(), keys::number(offset), keys::number(~0ULL));
+  batch.Put(meta(), loss_prefix + keys::number(static_cast<std::uint64_t>(to_us(now))),
+            keys::number(offset - 1) + keys::number(claimed));
+  return put_meta(batch);
+}
+
+std::optional<journal_error> log_store::refresh() {
+  const auto status = database_.db->TryCatchUpWithPrimary();
+  if (status.ok()) return std::nullopt;
+  return error_of(status, folder_);
+}
+
+rocksdb::Status log_store::check_files() const { return database_.db->VerifyChecksum(); }
+
+}  // namespace berth

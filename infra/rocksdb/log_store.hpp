@@ -1,0 +1,65 @@
+// log/: the commits of the embedded engine, offset -> sealed record, and the few facts about the log itself.
+// Every write is synced. One writer thread; reads from any thread.
+//
+// Opening never destroys what it cannot read: damage behind which synced writes follow, and a log that ends before
+// `proven`, are refused before anything in the folder is changed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "events/core/commit.hpp"
+#include "infra/rocksdb/database.hpp"
+
+namespace berth {
+
+struct leadership {
+  std::uint64_t epoch{};
+  std::uint64_t nonce{};
+};
+
+class log_store {
+ public:
+  // Creates the database if the folder holds none and nothing is `proven`. A torn last write is cut.
+  static journal_result<std::unique_ptr<log_store>> open(const embedded_options& options, std::uint64_t proven);
+  // Beside a running writer, or alone; refresh() shows what was written since.
+  static journal_result<std::unique_ptr<log_store>> open_secondary(const embedded_options& options,
+                                                                   const std::filesystem::path& scratch);
+  // For accept_loss: opens what can be opened, whatever is missing behind it; rebuilds the file list if it must.
+  static journal_result<std::unique_ptr<log_store>> salvage(const embedded_options& options);
+
+  // All or nothing, on stable storage when it returns.
+  rocksdb::Status append(rocksdb::WriteBatch& batch);
+  void add(rocksdb::WriteBatch& batch, std::uint64_t offset, std::string_view record) const;
+
+  // `not_found` if there is no such record.
+  journal_result<rocksdb::PinnableSlice> read(std::uint64_t offset) const;
+  journal_result<std::uint64_t> last_offset() const;
+  // Calls `visit(offset, record)` for from, from + 1 … upto until it returns an error; a missing one is `corrupt`.
+  using visitor = std::function<std::optional<journal_error>(std::uint64_t offset, std::string_view record)>;
+  std::optional<journal_error> scan(std::uint64_t from, std::uint64_t upto, const visitor& visit) const;
+
+  journal_result<leadership> lead() const;  // the last one; zero for a new log
+  std::optional<journal_error> set_lead(const leadership& next);
+
+  // Deletes every record from `offset` on and notes when and why.
+  std::optional<journal_error> cut(std::uint64_t offset, std::uint64_t claimed, timestamp now);
+  std::optional<journal_error> refresh();
+  rocksdb::Status check_files() const;  // every block of every file
+
+ private:
+  log_store(const embedded_options& options, database&& opened);
+  std::optional<journal_error> put_meta(rocksdb::WriteBatch& batch);
+  rocksdb::ColumnFamilyHandle* meta() const { return database_.families[0]; }
+  rocksdb::ColumnFamilyHandle* records() const { return database_.families[1]; }
+  std::optional<journal_error> check_format();
+
+  std::string folder_;
+  database database_;
+};
+
+}  // namespace berth

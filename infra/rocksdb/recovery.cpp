@@ -1,0 +1,164 @@
+#include "infra/rocksdb/recovery.hpp"
+
+#include "infra/memory/commit_record.hpp"
+
+namespace berth {
+namespace {
+
+constexpr std::uint64_t progress_step_commits = 50'000;
+
+void tell(const embedded_options& options, const std::string& what, std::uint64_t done, std::uint64_t of) {
+  if (options.on_progress) options.on_progress(what, done, of);
+}
+
+std::optional<journal_error> remove_state(const embedded_options& options) {
+  std::error_code error;
+  std::filesystem::remove_all(options.state_dir(), error);
+  if (!error) std::filesystem::remove(options.state_damaged_path(), error);
+  if (!error) return std::nullopt;
+  return journal_error{journal_errc::io, options.state_dir().string() + ": cannot be removed: " + error.message(),
+                       std::nullopt};
+}
+
+journal_error loss(const std::string& proof, std::uint64_t proven, std::uint64_t ends_at) {
+  return {journal_errc::data_loss,
+          "the log ends at offset " + std::to_string(ends_at) + ", but " + proof + " has seen offset " +
+              std::to_string(proven) + "; restore the folder, or run berth-inspect accept-loss",
+          position{0, ends_at}};
+}
+
+enum class agreement : char { same, other_history };
+
+// Whether the record at the mark is the one the mark was made of.
+journal_result<agreement> compare(const log_store& log, const durable_mark& mark) {
+  if (mark.offset == 0) return agreement::same;
+  const auto record = log.read(mark.offset);
+  if (record.has_error()) {
+    auto error = record.error();
+    if (error.code == journal_errc::not_found) error.code = journal_errc::corrupt;
+    return error;
+  }
+  const auto opened = open_record(record->ToStringView(), {0, mark.offset});
+  if (opened.has_error()) return opened.error();
+  return opened->hash == mark.hash ? agreement::same : agreement::other_history;
+}
+
+// Checks and indexes everything behind `from`.
+journal_result<recovered_log> catch_up(const embedded_options& options, const log_store& log, state_store& state,
+                                       const durable_mark& from, std::uint64_t end) {
+  recovered_log at{from, {}};
+  if (from.offset > 0) {
+    const auto record = log.read(from.offset);
+    if (record.has_error()) return record.error();
+    const auto opened = open_record(record->ToStringView(), {0, from.offset});
+    if (opened.has_error()) return opened.error();
+    at.last_time = opened->envelope.time;
+  }
+  std::vector<indexed_commit> group;
+  const auto write_group = [&]() -> std::optional<journal_error> {
+    if (group.empty()) return std::nullopt;
+    std::vector<const indexed_commit*> next;
+    for (const auto& happened : group) next.push_back(&happened);
+    auto error = state.index(next, at.end);
+    group.clear();
+    return error;
+  };
+  auto failed = log.scan(from.offset + 1, end, [&](std::uint64_t offset, std::string_view bytes) {
+    const auto read = read_commit(bytes, {0, offset}, &at.end.hash);
+    if (read.has_error()) return std::optional{read.error()};
+    at = {{offset, read->hash}, read->happened.envelope.time};
+    group.push_back(indexed_commit::of(read->happened, bytes.size()));
+    if (offset % progress_step_commits == 0) tell(options, "checking the log", offset, end);
+    return group.size() < options.index_group_commits_max ? std::nullopt : write_group();
+  });
+  if (!failed) failed = write_group();
+  if (failed) return *failed;
+  state.set_oldest_command(at.last_time - options.limits.deduplication_window);
+  return at;
+}
+
+std::optional<journal_error> check_proofs(const embedded_options& options, const state_store& state,
+                                          const std::optional<durable_mark>& head, std::uint64_t end) {
+  if (head && head->offset > end) return loss(options.head_path().string(), head->offset, end);
+  const auto proofs = state.proofs();
+  if (proofs.has_error()) return proofs.error();
+  for (const auto& proof : *proofs)
+    if (proof.offset > end) return loss(proof.what, proof.offset, end);
+  return std::nullopt;
+}
+
+journal_result<recovered_log> recover_once(const embedded_options& options, const log_store& log,
+                                           std::unique_ptr<state_store>& state,
+                                           const std::optional<durable_mark>& head, bool& state_is_foreign) {
+  const auto end = log.last_offset();
+  if (end.has_error()) return end.error();
+  if (auto lost = check_proofs(options, *state, head, *end)) return *lost;
+  if (head) {
+    const auto same = compare(log, *head);
+    if (same.has_error()) return same.error();
+    if (*same != agreement::same)
+      return journal_error{journal_errc::corrupt,
+                           options.head_path().string() + " and " + options.log_dir().string() +
+                               " disagree about the record at offset " + std::to_string(head->offset),
+                           position{0, head->offset}};
+  }
+  const auto mark = state->indexed();
+  if (mark.has_error()) return mark.error();
+  const auto same = compare(log, *mark);
+  if (same.has_error()) return same.error();
+  state_is_foreign = *same != agreement::same;
+  if (state_is_foreign) return recovered_log{};
+  return catch_up(options, log, *state, *mark, *end);
+}
+
+// Whether an error is about state/ and not about the log: only then is a rebuild a remedy.
+bool is_of_state(const embedded_options& options, const journal_error& error) {
+  return error.code == journal_errc::corrupt && error.message.starts_with(options.state_dir().string());
+}
+
+}  // namespace
+
+journal_result<std::unique_ptr<state_store>> open_state(const embedded_options& options) {
+  if (std::filesystem::exists(options.state_damaged_path())) {
+    tell(options, "state/ was found damaged and is rebuilt", 0, 0);
+    if (auto error = remove_state(options)) return *error;
+  }
+  auto opened = state_store::open(options);
+  if (opened.has_value()) return opened;
+  // A file that is missing or cut is an I/O error to RocksDB; whatever it was, the log has it all. If the disk itself
+  // fails, the second try says so.
+  tell(options, opened.error().message + "; it is rebuilt from the log", 0, 0);
+  if (auto error = remove_state(options)) return *error;
+  return state_store::open(options);
+}
+
+journal_result<recovered_log> recover(const embedded_options& options, const log_store& log,
+                                      std::unique_ptr<state_store>& state, const std::optional<durable_mark>& head) {
+  bool foreign = false;
+  auto found = recover_once(options, log, state, head, foreign);
+  if (found.has_error() ? !is_of_state(options, found.error()) : !foreign) return found;
+  tell(options, "state/ does not belong to this log or is damaged; it is rebuilt", 0, 0);
+  state.reset();
+  if (auto error = remove_state(options)) return *error;
+  auto fresh = state_store::open(options);
+  if (fresh.has_error()) return fresh.error();
+  state = std::move(*fresh);
+  return recover_once(options, log, state, head, foreign);
+}
+
+journal_result<recovered_log> intact_prefix(const embedded_options& options, const log_store& log) {
+  const auto end = log.last_offset();
+  if (end.has_error()) return end.error();
+  recovered_log at;
+  // Where it stops is the answer, not a failure.
+  log.scan(1, *end, [&](std::uint64_t offset, std::string_view bytes) {
+    const auto read = read_commit(bytes, {0, offset}, &at.end.hash);
+    if (read.has_error()) return std::optional{read.error()};
+    at = {{offset, read->hash}, read->happened.envelope.time};
+    if (offset % progress_step_commits == 0) tell(options, "checking the log", offset, *end);
+    return std::optional<journal_error>{};
+  });
+  return at;
+}
+
+}  // namespace berth

@@ -1,0 +1,137 @@
+#include "infra/rocksdb/rocksdb_view_store.hpp"
+
+#include <rocksdb/write_batch.h>
+
+#include "events/core/invariant.hpp"
+#include "infra/memory/row_overlay.hpp"
+#include "infra/rocksdb/keys.hpp"
+
+namespace berth {
+namespace {
+
+using keys::table;
+
+std::string live_key(const std::string& name) { return static_cast<char>(table::live_view) + name; }
+
+std::string checkpoint_key(const view_generation& of, std::uint32_t partition) {
+  auto key = keys::generation_prefix(table::view_checkpoint, of);
+  keys::put32(key, partition);
+  return key;
+}
+
+class rocksdb_view : public view {
+ public:
+  rocksdb_view(rocksdb::DB& db, const view_generation& of)
+      : db_{db}, prefix_{keys::generation_prefix(table::view_row, of)} {}
+
+  std::optional<std::string> get(std::string_view key) const override {
+    std::string row;
+    const auto status = db_.Get({}, prefix_ + std::string{key}, &row);
+    if (status.IsNotFound()) return std::nullopt;
+    // A fold that mistook an unreadable row for a missing one would write a wrong view for good.
+    BERTH_ASSERT(status.ok());
+    return row;
+  }
+
+  std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix, std::string_view after,
+                                                        std::size_t limit) const override {
+    const auto first = prefix_ + std::string{prefix};
+    const auto end = keys::end_of(first);
+    const rocksdb::Slice bound{end};
+    rocksdb::ReadOptions reading;
+    reading.iterate_upper_bound = &bound;
+    const std::unique_ptr<rocksdb::Iterator> row{db_.NewIterator(reading)};
+    // The first key behind `after` is `after` and a zero byte.
+    row->Seek(after < prefix ? first : prefix_ + std::string{after} + '\0');
+    std::vector<std::pair<std::string, std::string>> found;
+    for (; row->Valid() && found.size() < limit; row->Next())
+      found.emplace_back(row->key().ToStringView().substr(prefix_.size()), row->value().ToStringView());
+    BERTH_ASSERT(row->status().ok());
+    return found;
+  }
+
+  void put(std::string_view, std::string_view) override { BERTH_ASSERT(!"a view that is read is not written"); }
+  void erase(std::string_view) override { BERTH_ASSERT(!"a view that is read is not written"); }
+
+ private:
+  rocksdb::DB& db_;
+  std::string prefix_;
+};
+
+class rocksdb_batch : public view_store::batch {
+ public:
+  rocksdb_batch(rocksdb::DB& db, const view_generation& of)
+      : db_{db}, of_{of}, rows_{std::make_unique<rocksdb_view>(db, of)} {}
+
+  std::optional<std::string> get(std::string_view key) const override { return rows_.get(key); }
+  void put(std::string_view key, std::string_view row) override { rows_.put(key, row); }
+  void erase(std::string_view key) override { rows_.erase(key); }
+  std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix, std::string_view after,
+                                                        std::size_t limit) const override {
+    return rows_.scan(prefix, after, limit);
+  }
+
+  journal_result<bool> commit(position checkpoint) override {
+    const auto prefix = keys::generation_prefix(table::view_row, of_);
+    rocksdb::WriteBatch batch;
+    for (const auto& [key, row] : rows_.changed()) {
+      if (row)
+        batch.Put(prefix + key, *row);
+      else
+        batch.Delete(prefix + key);
+    }
+    batch.Put(checkpoint_key(of_, checkpoint.partition), keys::number(checkpoint.offset));
+    const auto status = db_.Write({}, &batch);
+    if (!status.ok()) return error_of(status, "view " + of_.name, checkpoint);
+    rows_.clear();
+    return true;
+  }
+
+ private:
+  rocksdb::DB& db_;
+  view_generation of_;
+  row_overlay rows_;
+};
+
+}  // namespace
+
+std::uint32_t rocksdb_view_store::live_generation(const std::string& name) const {
+  std::string row;
+  const auto status = db_.Get({}, live_key(name), &row);
+  return status.ok() && row.size() == 4 ? keys::get32(row) : 1;
+}
+
+std::optional<position> rocksdb_view_store::checkpoint(const view_generation& of, std::uint32_t partition) const {
+  std::string row;
+  const auto status = db_.Get({}, checkpoint_key(of, partition), &row);
+  if (!status.ok() || row.size() != 8) return std::nullopt;
+  return position{partition, keys::get64(row)};
+}
+
+std::unique_ptr<view> rocksdb_view_store::read(const view_generation& of) const {
+  return std::make_unique<rocksdb_view>(db_, of);
+}
+
+std::unique_ptr<view_store::batch> rocksdb_view_store::write(const view_generation& of) {
+  return std::make_unique<rocksdb_batch>(db_, of);
+}
+
+journal_result<bool> rocksdb_view_store::swap_live(const std::string& name, std::uint32_t generation) {
+  std::string row;
+  keys::put32(row, generation);
+  const auto status = db_.Put({}, live_key(name), row);
+  if (!status.ok()) return error_of(status, "view " + name);
+  return true;
+}
+
+void rocksdb_view_store::drop(const view_generation& of) {
+  // Rows without a checkpoint are no view: a drop that fails half way is repeated by the next rebuild.
+  rocksdb::WriteBatch batch;
+  for (const auto in : {table::view_checkpoint, table::view_row}) {
+    const auto first = keys::generation_prefix(in, of);
+    batch.DeleteRange(first, keys::end_of(first));
+  }
+  db_.Write({}, &batch);
+}
+
+}  // namespace berth

@@ -1,0 +1,76 @@
+// state/: what can be rebuilt from the log: stream index, deduplication, snapshots, views and their checkpoints.
+// Written without sync, so a power cut takes it back in time as a whole; it never leads the log.
+// One index writer thread; everything else from any thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "events/core/journal.hpp"
+#include "infra/memory/commit_index.hpp"
+#include "infra/rocksdb/database.hpp"
+#include "infra/rocksdb/head_file.hpp"
+
+namespace rocksdb {
+class CompactionFilter;
+}
+
+namespace berth {
+
+class state_store {
+ public:
+  // `corrupt` means: remove the folder and open again, it will be rebuilt.
+  static journal_result<std::unique_ptr<state_store>> open(const embedded_options& options);
+  static journal_result<std::unique_ptr<state_store>> open_secondary(const embedded_options& options,
+                                                                     const std::filesystem::path& scratch);
+  ~state_store();
+
+  // --- index: up to and including `indexed` ---
+  journal_result<durable_mark> indexed() const;
+  // `next` begins right behind the last index(); `at` is the mark of its last commit. One atomic write.
+  std::optional<journal_error> index(std::span<const indexed_commit* const> next, const durable_mark& at);
+  // Places with version > after, oldest first, appended until `into` holds `limit`.
+  std::optional<journal_error> places_after(const stream_id& stream, stream_version after, std::size_t limit,
+                                            std::vector<stream_place>& into) const;
+  journal_result<std::optional<stream_place>> last_of(const stream_id& stream) const;
+  struct command_place {
+    timestamp time;
+    std::uint64_t offset{};
+  };
+  journal_result<std::optional<command_place>> find(const command_key& command) const;
+  // Names of streams > after, in order.
+  journal_result<std::vector<std::string>> list(const std::string& after, std::size_t limit) const;
+  // Deduplication rows older than this may be dropped by compaction.
+  void set_oldest_command(timestamp oldest);
+
+  // --- snapshots ---
+  std::optional<journal_error> save(const snapshot& taken);
+  // Newest first, those with upto <= at_most; unreadable ones are left out.
+  std::vector<snapshot> snapshots(const stream_id& stream, std::optional<stream_version> at_most) const;
+
+  // --- evidence of how far the log once reached ---
+  struct proof {
+    std::string what;  // "view usage generation 2"
+    std::uint64_t offset{};
+  };
+  journal_result<std::vector<proof>> proofs() const;
+
+  std::optional<journal_error> refresh();  // secondary
+  rocksdb::Status check_files() const { return database_.db->VerifyChecksum(); }
+  rocksdb::DB& db() const { return *database_.db; }
+
+ private:
+  state_store(std::unique_ptr<rocksdb::CompactionFilter> filter, std::string folder, database&& opened);
+
+  std::unique_ptr<rocksdb::CompactionFilter> filter_;  // outlives database_
+  std::string folder_;
+  database database_;
+  std::mutex save_mutex_;  // the snapshot mark only grows
+};
+
+}  // namespace berth
