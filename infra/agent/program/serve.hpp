@@ -1,0 +1,6 @@
+// `berth-agent --serve`.
+#pragma once
+
+namespace berth::agent {
+int serve_main(int argc, char** argv);
+}
