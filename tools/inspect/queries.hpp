@@ -10,13 +10,14 @@
 
 namespace berth::inspect {
 
+// Those of berthd (tools/berthd/exit_code.hpp) where both have one.
 enum exit_code : int {
   exit_ok = 0,
   exit_error = 1,
   exit_usage = 2,
-  exit_not_found = 3,
-  exit_corrupt = 7,    // verify found damage, or bytes could not be read
-  exit_data_loss = 8,  // the log ends before a place something else proves it had reached
+  exit_data_loss = 3,  // the log ends before a place something else proves it had reached
+  exit_corrupt = 6,    // verify found damage, or bytes could not be read
+  exit_not_found = 7,
 };
 int exit_code_of(journal_errc code);
 

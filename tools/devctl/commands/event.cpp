@@ -1,5 +1,6 @@
 // events [--follow]: the account's events as they are recorded; env logs is the same for one
 // environment.
+#include <poll.h>
 #include <unistd.h>
 
 #include <condition_variable>
@@ -13,8 +14,6 @@
 #include "tools/devctl/failure.hpp"
 #include "tools/devctl/local_terminal.hpp"
 #include "tools/devctl/paths.hpp"
-
-#include <poll.h>
 
 namespace berth::devctl {
 namespace json = boost::json;
@@ -79,16 +78,23 @@ void follow(app& run, const options& asked) {
   }
 }
 
-void print_all(app& run, const std::string& stream, const std::string& after) {
-  std::string path = "/api/v1/events?limit=100";
-  if (!stream.empty()) path += "&stream=" + encoded(stream);
-  if (!after.empty()) path += "&after=" + encoded(after);
-  const auto events = run.authorised().list(path);
-  if (run.json()) {
-    fmt::print("{}\n", json::serialize(events));
-    return;
+void print_all(app& run, const std::string& stream, std::string after) {
+  json::array found;
+  for (;;) {
+    const auto page = run.authorised().get("/api/v1/events?limit=100" +
+                                           (after.empty() ? "" : "&after=" + encoded(after)));
+    const auto& items = page.at("items").as_array();
+    if (items.empty()) break;
+    for (const auto& each : items) {
+      if (!stream.empty() && text_of(each, "stream") != stream) continue;
+      if (run.json())
+        found.push_back(each);
+      else
+        print_event(run, each);
+    }
+    after = text_of(page, "next_token");
   }
-  for (const auto& each : events) print_event(run, each);
+  if (run.json()) fmt::print("{}\n", json::serialize(found));
 }
 
 }  // namespace

@@ -28,16 +28,21 @@ void show(app& run, const options& asked) {
   if (!query.empty()) query[0] = '?';
   if (asked.lines) {
     auto items = run.authorised().list("/api/v1/bill-lines" + query);
-    for (auto& each : items)
-      if (!run.json()) each.as_object()["cost"] = dollars(text_of(each, "micro_usd"));
+    if (!run.json())
+      for (auto& each : items) {
+        auto& line = each.as_object();
+        line["versions"] = text_of(each, "first_version") + "-" + text_of(each, "last_version");
+        line["cost"] = dollars(text_of(each, "amount_micro_usd"));
+      }
     run.print_list(items,
-                   {{"STREAM", "stream"},
-                    {"VERSIONS", "versions"},
+                   {{"ENVIRONMENT", "name"},
+                    {"TYPE", "instance_type"},
                     {"FROM", "from"},
                     {"TO", "to"},
-                    {"TYPE", "instance_type"},
                     {"COST", "cost"},
-                    {"PRICE LIST", "price_list"}},
+                    {"PRICE LIST", "price_list"},
+                    {"STREAM", "stream"},
+                    {"VERSIONS", "versions"}},
                    "nothing was billed");
     return;
   }
@@ -46,14 +51,18 @@ void show(app& run, const options& asked) {
     fmt::print("{}\n", json::serialize(usage));
     return;
   }
-  auto items = usage.at("items").as_array();
-  for (auto& each : items) each.as_object()["cost"] = dollars(text_of(each, "micro_usd"));
+  auto items = usage.at("environments").as_array();
+  for (auto& each : items) each.as_object()["cost"] = dollars(text_of(each, "amount_micro_usd"));
   run.print_list(items,
                  {{"ENVIRONMENT", "name"},
                   {"TYPE", "instance_type"},
                   {"RUNNING SECONDS", "running_seconds"},
+                  {"EXECS", "execs"},
+                  {"TERMINALS", "terminals"},
                   {"COST", "cost"}},
                  "nothing was used");
+  run.note(fmt::format("total {} from {} to {}", dollars(text_of(usage, "amount_micro_usd")),
+                       text_of(usage, "from"), text_of(usage, "to")));
 }
 
 }  // namespace
