@@ -28,12 +28,25 @@ host_error launcher_error(const std::string& step) {
   return {host_errc::io, "launcher: " + step + ": " + std::strerror(errno), "see `devctl doctor`"};
 }
 
-struct closing_fd {
-  int fd{-1};
-  ~closing_fd() {
-    if (fd >= 0) ::close(fd);
+using agent::unique_fd;
+
+ssize_t receive(int socket, std::string& packet, unique_fd& descriptor) {
+  iovec part{packet.data(), packet.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = control;
+  header.msg_controllen = sizeof control;
+  const auto got = ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
+  const auto* rights = got > 0 ? CMSG_FIRSTHDR(&header) : nullptr;
+  if (rights != nullptr && rights->cmsg_type == SCM_RIGHTS && rights->cmsg_len == CMSG_LEN(sizeof(int))) {
+    int fd = -1;
+    std::memcpy(&fd, CMSG_DATA(rights), sizeof fd);
+    descriptor = unique_fd{fd};
   }
-};
+  return got;
+}
 }  // namespace
 
 launcher_client::launcher_client(launcher_setup setup) : setup_(std::move(setup)) {
@@ -54,7 +67,7 @@ host_result<bool> launcher_client::ensure() {
 
 host_result<bool> launcher_client::ensure_locked() {
   auto version = ask_once(message().add("do", "version"), version_timeout);
-  if (version && version->number("version") != static_cast<std::uint64_t>(launcher::protocol_version)) {
+  if (version && version->text.number("version") != static_cast<std::uint64_t>(launcher::protocol_version)) {
     // Its environments run on and are adopted by the next one.
     (void)ask_once(message().add("do", "quit"), quit_timeout);
     version = host_error{host_errc::unavailable, "launcher of another version", ""};
@@ -65,30 +78,32 @@ host_result<bool> launcher_client::ensure_locked() {
     version = ask_once(message().add("do", "version"), version_timeout);
     if (!version) return version.error();
   }
-  pid_ = static_cast<int>(version->number("pid"));
+  pid_ = static_cast<int>(version->text.number("pid"));
   return true;
 }
 
-host_result<message> launcher_client::ask(message request, std::chrono::milliseconds within) {
+bool launcher_client::quit() { return ask_once(message().add("do", "quit"), quit_timeout).has_value(); }
+
+host_result<launcher_answer> launcher_client::ask(message request, std::chrono::milliseconds within) {
   auto reply = ask_once(request, within);
   if (reply || reply.error().code != host_errc::unavailable) return reply;
   if (auto again = ensure(); !again) return again.error();
   return ask_once(request, within);
 }
 
-host_result<message> launcher_client::ask_once(const message& request, std::chrono::milliseconds within) const {
-  const closing_fd socket{::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)};
+host_result<launcher_answer> launcher_client::ask_once(const message& request, std::chrono::milliseconds within) const {
+  const unique_fd socket{::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)};
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const auto place = "/proc/self/fd/" + std::to_string(run_folder_) + "/launcher.sock";
   place.copy(address.sun_path, sizeof address.sun_path - 1);
-  if (::connect(socket.fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     auto failed = launcher_error("connect");
     failed.code = host_errc::unavailable;
     return failed;
   }
   const auto bytes = request.encode();
-  if (::send(socket.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) return launcher_error("send");
+  if (::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) return launcher_error("send");
   const auto deadline = std::chrono::steady_clock::now() + within;
   std::string packet(launcher::message_bytes_max, '\0');
   while (true) {
@@ -97,14 +112,15 @@ host_result<message> launcher_client::ask_once(const message& request, std::chro
       return host_error{host_errc::timeout, "the launcher did not answer \"" + request.text("do") + "\" in time",
                         "see `devctl doctor`"};
     }
-    pollfd wait{socket.fd, POLLIN, 0};
+    pollfd wait{socket.get(), POLLIN, 0};
     const int ready = ::poll(&wait, 1, static_cast<int>(left.count()));
     if (ready < 0 && errno == EINTR) continue;
     if (ready <= 0) continue;
-    const auto got = ::recv(socket.fd, packet.data(), packet.size(), 0);
+    launcher_answer reply;
+    const auto got = receive(socket.get(), packet, reply.pidfd);
     if (got <= 0) return host_error{host_errc::unavailable, "the launcher ended while it was asked", "it is started again"};
-    auto reply = message::decode({packet.data(), static_cast<std::size_t>(got)});
-    if (reply.has("error")) return host_error{host_errc::io, reply.text("error"), "see `devctl doctor`"};
+    reply.text = message::decode({packet.data(), static_cast<std::size_t>(got)});
+    if (reply.text.has("error")) return host_error{host_errc::io, reply.text.text("error"), "see `devctl doctor`"};
     return reply;
   }
 }
@@ -112,8 +128,8 @@ host_result<message> launcher_client::ask_once(const message& request, std::chro
 host_result<bool> launcher_client::spawn() const {
   int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) return launcher_error("pipe");
-  const closing_fd read_end{pipe[0]};
-  closing_fd write_end{pipe[1]};
+  const unique_fd read_end{pipe[0]};
+  unique_fd write_end{pipe[1]};
   constexpr int ready_fd = 3;
   const std::string log = setup_.run_dir + "/launcher.log";
   posix_spawn_file_actions_t actions;
@@ -121,7 +137,7 @@ host_result<bool> launcher_client::spawn() const {
   ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   ::posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
   ::posix_spawn_file_actions_addopen(&actions, 2, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-  ::posix_spawn_file_actions_adddup2(&actions, write_end.fd, ready_fd);
+  ::posix_spawn_file_actions_adddup2(&actions, write_end.get(), ready_fd);
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
   sigset_t none;
@@ -142,16 +158,16 @@ host_result<bool> launcher_client::spawn() const {
   const int failed = ::posix_spawn(&pid, setup_.agent_binary.c_str(), &actions, &attributes, argv.data(), env);
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
-  ::close(std::exchange(write_end.fd, -1));
+  write_end.reset();
   if (failed != 0) {
     return host_error{host_errc::unavailable, "cannot run " + setup_.agent_binary + ": " + std::strerror(failed),
                       "berth-agent must lie beside berthd"};
   }
   std::string said;
-  pollfd wait{read_end.fd, POLLIN, 0};
+  pollfd wait{read_end.get(), POLLIN, 0};
   while (::poll(&wait, 1, static_cast<int>(spawn_timeout.count())) > 0) {
     char block[512];
-    const auto got = ::read(read_end.fd, block, sizeof block);
+    const auto got = ::read(read_end.get(), block, sizeof block);
     if (got <= 0) break;
     said.append(block, static_cast<std::size_t>(got));
     if (said[0] == 'R') return true;

@@ -8,6 +8,7 @@
 
 #include "actors/ports/environment_host.hpp"
 #include "infra/agent/program/launcher/protocol.hpp"
+#include "infra/agent/protocol/unique_fd.hpp"
 
 namespace berth {
 
@@ -19,6 +20,11 @@ struct launcher_setup {
   bool network{};
 };
 
+struct launcher_answer {
+  launcher::message text;
+  agent::unique_fd pidfd;  // of `start` and `open`
+};
+
 class launcher_client {
  public:
   explicit launcher_client(launcher_setup setup);
@@ -26,12 +32,13 @@ class launcher_client {
   // A launcher of our version runs when this succeeds. Call it before many descriptors are open.
   host_result<bool> ensure();
   // Starts a launcher again if it is gone. Requests are repeatable, so one that was lost with it is asked once more.
-  host_result<launcher::message> ask(launcher::message request, std::chrono::milliseconds within);
+  host_result<launcher_answer> ask(launcher::message request, std::chrono::milliseconds within);
+  bool quit();  // the launcher ends, environments run on; true if there was one
   int pid() const { return pid_; }
   int run_folder() const { return run_folder_; }  // descriptor of DIR/run: short paths to sockets below it
 
  private:
-  host_result<launcher::message> ask_once(const launcher::message& request, std::chrono::milliseconds within) const;
+  host_result<launcher_answer> ask_once(const launcher::message& request, std::chrono::milliseconds within) const;
   host_result<bool> ensure_locked();
   host_result<bool> spawn() const;
 

@@ -190,11 +190,25 @@ void launcher::close_client(int client) {
   clients_.erase(client);
 }
 
-void launcher::answer(int client, const std::string& tag, message reply) {
+void launcher::answer(int client, const std::string& tag, message reply, int descriptor) {
   if (!clients_.contains(client)) return;
   reply.add("tag", tag);
-  const auto bytes = reply.encode();
-  if (::send(client, bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) close_client(client);
+  auto bytes = reply.encode();
+  iovec part{bytes.data(), bytes.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  if (descriptor >= 0) {
+    header.msg_control = control;
+    header.msg_controllen = sizeof control;
+    auto* rights = CMSG_FIRSTHDR(&header);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(rights), &descriptor, sizeof descriptor);
+  }
+  if (::sendmsg(client, &header, MSG_NOSIGNAL) < 0) close_client(client);
 }
 
 void launcher::handle(int client, const message& asked) {
@@ -215,6 +229,10 @@ void launcher::handle(int client, const message& asked) {
       reply.add("environment", id + " " + e.incarnation + " " + std::to_string(e.pid) + " " + std::to_string(e.start_time));
     }
     answer(client, tag, reply);
+  } else if (what == "open") {
+    const auto at = environments_.find(asked.text("id"));
+    if (at == environments_.end()) return answer(client, tag, message().add("error", "no such environment runs"));
+    answer(client, tag, message().add("incarnation", at->second.incarnation), at->second.pidfd.get());
   } else if (what == "quit") {
     quit_ = true;
     answer(client, tag, message().add("ok", "1"));
@@ -230,7 +248,7 @@ void launcher::start(int client, const message& asked) {
     message reply;
     reply.add("incarnation", e.incarnation).add("pid", static_cast<std::uint64_t>(e.pid)).add("start_time", e.start_time);
     for (const auto& each : problems) reply.add("problem", each);
-    answer(client, asked.text("tag"), reply);
+    answer(client, asked.text("tag"), reply, e.pidfd.get());
   };
   if (!is_plain_name(request.id) || !is_plain_name(request.incarnation)) return refuse("malformed id or incarnation");
   if (request.disk.empty() || request.disk[0] != '/') return refuse("disk is not an absolute path");

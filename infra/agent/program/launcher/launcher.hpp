@@ -51,7 +51,7 @@ class launcher {
   void accept_client();
   void read_client(int client);
   void close_client(int client);
-  void answer(int client, const std::string& tag, message reply);
+  void answer(int client, const std::string& tag, message reply, int descriptor = -1);
   void handle(int client, const message& asked);
   void start(int client, const message& asked);
   void stop(int client, const message& asked, bool at_once);

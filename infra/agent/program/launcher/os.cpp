@@ -113,12 +113,6 @@ std::uint64_t start_time_of(int pid) {
   return std::strtoull(stat.c_str() + at + 1, nullptr, 10);
 }
 
-std::string boot_id() {
-  auto id = read_file("/proc/sys/kernel/random/boot_id", 64);
-  while (!id.empty() && id.back() == '\n') id.pop_back();
-  return id;
-}
-
 std::int64_t monotonic_ms() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);

@@ -1,5 +1,5 @@
-// What the launcher needs of the kernel, without exceptions: descriptors that close themselves, whole-file reads and
-// writes, and an error that carries the step and errno as one line a person can act on.
+// What the launcher needs of the kernel, without exceptions: whole-file reads and writes, pidfds, programs, and an error
+// that carries the step and errno as one line a person can act on.
 #pragma once
 
 #include <fcntl.h>
@@ -10,35 +10,15 @@
 #include <cstring>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
+
+#include "infra/agent/protocol/ring_file.hpp"
+#include "infra/agent/protocol/unique_fd.hpp"
 
 namespace berth::launcher {
 
-class unique_fd {
- public:
-  unique_fd() = default;
-  explicit unique_fd(int fd) : fd_(fd) {}
-  unique_fd(unique_fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  unique_fd& operator=(unique_fd&& other) noexcept {
-    if (this != &other) {
-      reset();
-      fd_ = std::exchange(other.fd_, -1);
-    }
-    return *this;
-  }
-  ~unique_fd() { reset(); }
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-  int release() { return std::exchange(fd_, -1); }
-  void reset() {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
-  }
-
- private:
-  int fd_{-1};
-};
+using agent::boot_id;
+using agent::unique_fd;
 
 // Nothing wrong if `text` is empty.
 struct fault {
@@ -59,7 +39,6 @@ bool remove_tree(const std::string& path);  // by descriptor, follows no link
 
 // Field 22 of /proc/<pid>/stat: with the pid it names one process of this boot. 0 if there is none.
 std::uint64_t start_time_of(int pid);
-std::string boot_id();
 std::int64_t monotonic_ms();
 
 int open_pidfd(int pid);

@@ -4,12 +4,13 @@
 //   request            keys                                          answer
 //   do version                                                       version, pid
 //   do probe                                                         works isolation limits network problem*
-//   do start           see start_request                             pid start_time incarnation | error code
+//   do start           see start_request                             pid start_time incarnation problem* + pidfd
+//   do open            id                                            incarnation + pidfd
 //   do stop            id incarnation grace_ms                       status (when it is gone)
 //   do kill            id incarnation                                status (when it is gone)
 //   do list                                                          environment* = "id incarnation pid start_time"
 //   do quit                                                          (exits; environments run on)
-// Every request may carry `tag`, which its answer repeats. A failed one answers `error TEXT`.
+// The pidfd is checked against pid and start time by the launcher. Every request may carry `tag`, which its answer repeats. A failed one answers `error TEXT`.
 #pragma once
 
 #include <string>

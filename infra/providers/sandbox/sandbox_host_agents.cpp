@@ -1,0 +1,130 @@
+#include <unistd.h>
+
+#include "infra/providers/sandbox/sandbox_host_impl.hpp"
+
+namespace berth {
+
+void sandbox_host::exec(const environment_id& id, const exec_request& request, host_completion<exec_output> done) {
+  if (const auto link = link_of(id)) return link->exec(request, std::move(done));
+  reactor_->post([this, id, done = std::move(done)] { done(not_running(id)); });
+}
+
+void sandbox_host::open_terminal(const environment_id& id, const terminal_spec& spec,
+                                 host_completion<terminal_started> done) {
+  if (const auto link = link_of(id)) return link->open_terminal(spec, std::move(done));
+  reactor_->post([this, id, done = std::move(done)] { done(not_running(id)); });
+}
+
+void sandbox_host::follow_terminal(const environment_id& id, const terminal_id& terminal, std::uint64_t from) {
+  reactor_->post([this, id, terminal, from] {
+    if (observer_ == nullptr) return;
+    if (tails_->holds(id, terminal)) return tails_->deliver(id, terminal, from, "agent_lost", *observer_);
+    if (const auto link = link_of(id)) {
+      followed_[terminal] = {id, from};
+      return link->follow(terminal, from);
+    }
+    // Nothing of it is left on this host: what the server has is all there is.
+    observer_->terminal_ended(terminal, {from, {}, {}, "agent_lost"});
+  });
+}
+
+void sandbox_host::terminal_input(const environment_id& id, const terminal_id& terminal, const input_stream_id& stream,
+                                  std::uint64_t sequence, std::string bytes, host_completion<input_outcome> done) {
+  if (const auto link = link_of(id)) return link->input(terminal, stream, sequence, std::move(bytes), std::move(done));
+  reactor_->post([this, id, done = std::move(done)] { done(not_running(id)); });
+}
+
+void sandbox_host::resize_terminal(const environment_id& id, const terminal_id& terminal, std::uint16_t cols,
+                                   std::uint16_t rows) {
+  if (const auto link = link_of(id)) link->resize(terminal, cols, rows);
+}
+
+void sandbox_host::pace_terminal(const environment_id& id, const terminal_id& terminal,
+                                 std::optional<std::uint64_t> read_until) {
+  if (const auto link = link_of(id)) link->pace(terminal, read_until);
+}
+
+void sandbox_host::terminal_durable(const environment_id& id, const terminal_id& terminal, std::uint64_t offset) {
+  if (const auto link = link_of(id)) link->durable(terminal, offset);
+  reactor_->post([this, id, terminal, offset] { tails_->durable(id, terminal, offset); });
+}
+
+void sandbox_host::close_terminal(const environment_id& id, const terminal_id& terminal) {
+  if (const auto link = link_of(id)) link->close_terminal(terminal);
+}
+
+void sandbox_host::dial(const environment_id& id, std::uint16_t port, host_completion<int> done) {
+  if (const auto link = link_of(id)) return link->dial(port, std::move(done));
+  reactor_->post([this, id, done = std::move(done)] { done(not_running(id)); });
+}
+
+void sandbox_host::agent_ready(const environment_id& id, const std::vector<agent::agent_terminal>& terminals) {
+  if (!adoption_ || adoption_->silent.erase(id) == 0) return;
+  for (const auto& each : terminals) adoption_->found[id].terminals.push_back(each.id);
+  finish_adoption_if_complete();
+}
+
+void sandbox_host::terminal_output(const terminal_id& terminal, std::uint64_t offset, shared_bytes data) {
+  if (const auto at = followed_.find(terminal); at != followed_.end()) at->second.next = offset + data->size();
+  if (observer_ != nullptr) observer_->terminal_output(terminal, offset, std::move(data));
+}
+
+void sandbox_host::terminal_ended(const terminal_id& terminal, const terminal_end& end) {
+  followed_.erase(terminal);
+  if (observer_ != nullptr) observer_->terminal_ended(terminal, end);
+}
+
+void sandbox_host::terminal_missing(const terminal_id& terminal, const host_error& why, std::uint64_t first_offset) {
+  const auto at = followed_.find(terminal);
+  if (at == followed_.end()) return;
+  // The agent knows no such terminal, or no longer has the byte: no other bytes are given in its place.
+  const terminal_end end{at->second.next, {}, {}, why.code == host_errc::not_found ? "agent_lost" : "truncated"};
+  (void)first_offset;
+  followed_.erase(at);
+  if (observer_ != nullptr) observer_->terminal_ended(terminal, end);
+}
+
+void sandbox_host::stats_seen(const environment_id& id, const environment_stats& stats) {
+  if (observer_ != nullptr) observer_->environment_stats_seen(id, stats);
+}
+
+void sandbox_host::gateway_connection(const environment_id& id, int fd) {
+  if (options_.gateway_connection) options_.gateway_connection(id, fd);
+  else ::close(fd);
+}
+
+void sandbox_host::agent_over(const environment_id& id, const incarnation& life, bool lost, const host_error& why) {
+  bool stopping = false;
+  {
+    const std::lock_guard hold(mutex_);
+    const auto at = running_.find(id);
+    if (at == running_.end() || !(at->second.life == life)) return;
+    stopping = at->second.stopping;
+    running_.erase(at);
+  }
+  if (adoption_ && adoption_->silent.erase(id) > 0) {
+    adoption_->found.erase(id);
+    finish_adoption_if_complete();
+  }
+  if (stopping) return;  // stop_now goes on once the link is gone
+  if (lost) {
+    (void)tails_->shelve(id);
+    end_terminals(id, "agent_lost");
+  }
+  if (observer_ != nullptr) observer_->environment_lost(id, life, why.message);
+}
+
+void sandbox_host::end_terminals(const environment_id& id, const std::string& reason) {
+  for (auto at = followed_.begin(); at != followed_.end();) {
+    if (at->second.owner != id) {
+      ++at;
+      continue;
+    }
+    const auto terminal = at->first;
+    const auto from = at->second.next;
+    at = followed_.erase(at);
+    if (observer_ != nullptr) tails_->deliver(id, terminal, from, reason, *observer_);
+  }
+}
+
+}  // namespace berth
