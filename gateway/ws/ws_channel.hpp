@@ -11,6 +11,8 @@
 
 namespace berth::gateway {
 
+class ws_hub;
+
 // Whose connection this is, known after hello.
 struct ws_caller {
   principal by;  // actor = the session
@@ -25,6 +27,7 @@ class channel_host {
   virtual ~channel_host() = default;
   virtual const services& given() const = 0;
   virtual const ws_caller& caller() const = 0;
+  virtual ws_hub& hub() = 0;
   virtual boost::asio::any_io_executor executor() const = 0;
   // Queued behind what the channel sent before.
   virtual void send(std::uint32_t channel, wire::payload what, bool interactive) = 0;

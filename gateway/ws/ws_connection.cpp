@@ -9,6 +9,7 @@
 #include "gateway/render/json_of.hpp"
 #include "gateway/routes/support.hpp"
 #include "gateway/ws/environment_channel.hpp"
+#include "gateway/ws/feed_channel.hpp"
 #include "gateway/ws/json_codec.hpp"
 #include "gateway/ws/terminal_channel.hpp"
 
@@ -227,6 +228,7 @@ void ws_connection::open_channel(std::uint32_t channel, const wire::open& asked)
     case wire::target::environment:
       if (!is_id(asked.id, "env")) return refuse({"not_found", "no such environment", {{"field", "id"}}});
       return start_channel<environment_channel>(channel, asked);
+    case wire::target::feed: return start_channel<feed_channel>(channel, asked);
     default: return refuse({"unsupported", "this version serves terminals, environments and the feed", {{"field", "target"}}});
   }
 }

@@ -39,6 +39,7 @@ class ws_connection : public ws_transport_user,
 
   const services& given() const override { return context_.given; }
   const ws_caller& caller() const override { return caller_; }
+  ws_hub& hub() override { return *hub_; }
   boost::asio::any_io_executor executor() const override { return executor_; }
   void send(std::uint32_t channel, wire::payload what, bool interactive) override;
   void send_now(std::uint32_t channel, wire::payload what) override;
