@@ -11,7 +11,7 @@ namespace {
 
 using access = database::access;
 
-const std::vector<std::string> families{rocksdb::kDefaultColumnFamilyName, "log"};
+const std::vector<std::string> families{"default", "log"};
 constexpr std::uint64_t format = 1;
 constexpr std::size_t scan_readahead_bytes = 1 << 20;
 const std::string format_key = "format";

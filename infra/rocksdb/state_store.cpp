@@ -15,7 +15,7 @@ namespace {
 
 using keys::table;
 
-const std::vector<std::string> families{rocksdb::kDefaultColumnFamilyName};
+const std::vector<std::string> families{"default"};
 const std::string indexed_key = "mindexed";
 
 // Drops deduplication rows that left the window.

@@ -1,0 +1,117 @@
+// The rules of projections/view_store.hpp over every view store.
+#include <map>
+#include <random>
+
+#include "infra/memory/row_overlay.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/journal_engines.hpp"
+
+namespace berth::testing {
+
+using rows = std::vector<std::pair<std::string, std::string>>;
+
+#define VIEW_ENGINES memory_engine, rocksdb_engine
+
+TEMPLATE_TEST_CASE("views: rows and checkpoint become visible together", "[infra]", VIEW_ENGINES) {
+  TestType engine;
+  auto& views = engine.views();
+  const view_generation usage{"usage", 1};
+  CHECK(views.live_generation("usage") == 1);
+  CHECK_FALSE(views.checkpoint(usage, 0));
+  auto batch = views.write(usage);
+  batch->put("a", "1");
+  batch->put("b", "2");
+  CHECK(batch->get("a") == "1");
+  CHECK_FALSE(views.read(usage)->get("a"));
+  REQUIRE(batch->commit({0, 7}).has_value());
+  CHECK(views.read(usage)->get("a") == "1");
+  CHECK(views.checkpoint(usage, 0) == position{0, 7});
+  CHECK_FALSE(views.checkpoint(usage, 1));
+  CHECK_FALSE(views.checkpoint({"usage", 2}, 0));
+}
+
+TEMPLATE_TEST_CASE("views: a batch can be used again after its commit", "[infra]", VIEW_ENGINES) {
+  TestType engine;
+  const view_generation usage{"usage", 1};
+  auto batch = engine.views().write(usage);
+  batch->put("a", "1");
+  REQUIRE(batch->commit({0, 1}).has_value());
+  batch->erase("a");
+  CHECK_FALSE(batch->get("a"));
+  CHECK(engine.views().read(usage)->get("a") == "1");
+  REQUIRE(batch->commit({0, 2}).has_value());
+  CHECK_FALSE(engine.views().read(usage)->get("a"));
+  CHECK(engine.views().checkpoint(usage, 0) == position{0, 2});
+}
+
+TEMPLATE_TEST_CASE("views: names, generations and prefixes do not see one another's rows", "[infra]", VIEW_ENGINES) {
+  TestType engine;
+  auto& views = engine.views();
+  const std::vector<view_generation> all{{"a", 1}, {"a", 2}, {"a", 255}, {"ab", 1}, {"b", 1}};
+  for (const auto& each : all) {
+    auto batch = views.write(each);
+    batch->put("k\xff", each.name + std::to_string(each.generation));
+    batch->put("k\xff\xff", "deep");
+    batch->put("l", "other");
+    REQUIRE(batch->commit({0, 1}).has_value());
+  }
+  for (const auto& each : all) {
+    const auto view = views.read(each);
+    CHECK(view->scan("", "", 10).size() == 3);
+    CHECK(view->scan("k\xff", "", 10) == rows{{"k\xff", each.name + std::to_string(each.generation)}, {"k\xff\xff", "deep"}});
+    CHECK(view->scan("k", "k\xff", 10) == rows{{"k\xff\xff", "deep"}});
+  }
+  views.drop({"a", 2});
+  CHECK(views.read({"a", 2})->scan("", "", 10).empty());
+  CHECK_FALSE(views.checkpoint({"a", 2}, 0));
+  CHECK(views.read({"a", 1})->scan("", "", 10).size() == 3);
+  CHECK(views.read({"ab", 1})->scan("", "", 10).size() == 3);
+}
+
+TEMPLATE_TEST_CASE("views: a rebuilt generation is swapped in and stays after a restart", "[infra]", VIEW_ENGINES) {
+  TestType engine;
+  auto batch = engine.views().write({"usage", 2});
+  batch->put("a", "new");
+  REQUIRE(batch->commit({0, 9}).has_value());
+  batch.reset();
+  REQUIRE(engine.views().swap_live("usage", 2).has_value());
+  engine.reopen();
+  CHECK(engine.views().read({"usage", 2})->get("a") == "new");
+  CHECK(engine.views().live_generation("usage") == 2);
+  CHECK(engine.views().live_generation("usages") == 1);
+}
+
+TEMPLATE_TEST_CASE("views: a batch shows its own writes over what is stored, like one map", "[infra]", VIEW_ENGINES) {
+  TestType engine;
+  const view_generation of{"model", 1};
+  std::mt19937 random{7};
+  std::map<std::string, std::string> model;
+  auto batch = engine.views().write(of);
+  const auto key = [&] { return std::string(1, static_cast<char>('a' + random() % 3)) + std::to_string(random() % 40); };
+  for (std::uint64_t step = 1; step <= 3'000; ++step) {
+    const auto which = random() % 20;
+    const auto at = key();
+    if (which < 9) {
+      batch->put(at, std::to_string(step));
+      model[at] = std::to_string(step);
+    } else if (which < 14) {
+      batch->erase(at);
+      model.erase(at);
+    } else if (which == 14) {
+      REQUIRE(batch->commit({0, step}).has_value());
+    } else if (which < 17) {
+      const auto found = model.find(at);
+      REQUIRE(batch->get(at) == (found == model.end() ? std::nullopt : std::optional{found->second}));
+    } else {
+      const std::string prefix(random() % 2, static_cast<char>('a' + random() % 3));
+      const auto after = random() % 2 ? key() : std::string{};
+      const std::size_t limit = 1 + random() % 50;
+      rows expected;
+      for (const auto& row : model)
+        if (row.first.starts_with(prefix) && row.first > after && expected.size() < limit) expected.push_back(row);
+      REQUIRE(batch->scan(prefix, after, limit) == expected);
+    }
+  }
+}
+
+}  // namespace berth::testing
