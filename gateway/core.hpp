@@ -32,13 +32,20 @@ class body_budget {
   std::atomic<std::size_t> held_{};
 };
 
+// What waits when the gateway stops is destroyed without being called: it holds connections, and they hold the core.
+class droppable_io : public boost::asio::io_context {
+ public:
+  using io_context::io_context;
+  void drop_pending() { shutdown(); }
+};
+
 struct gateway_core : std::enable_shared_from_this<gateway_core> {
   gateway_core(gateway_options with, services from);
   ~gateway_core();
 
   gateway_options options;
   services given;
-  boost::asio::io_context io;
+  droppable_io io;
   std::optional<boost::asio::ssl::context> tls;
   boost::asio::ip::tcp::acceptor acceptor;
   std::uint16_t port{};

@@ -117,6 +117,7 @@ void gateway::stop() {
   core_->io.stop();
   for (auto& thread : core_->threads) thread.join();
   core_->threads.clear();
+  core_->io.drop_pending();
   core_->websockets.reset();
 }
 

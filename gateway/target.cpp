@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "gateway/utf8.hpp"
+#include "events/core/arguments.hpp"
 
 namespace berth::gateway {
 namespace {
@@ -12,12 +12,6 @@ int hex_digit(char c) {
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
-}
-
-bool is_utf8(std::string_view bytes) {
-  std::string sink;
-  bool replaced = false;
-  return append_utf8(sink, bytes, replaced) == 0 && !replaced;
 }
 
 std::optional<std::string> decoded(std::string_view text, bool plus_is_space) {

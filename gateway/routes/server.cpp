@@ -13,9 +13,9 @@ constexpr std::string_view greeting =
     "The API is described at /openapi.yaml; whether it serves is told at /ready.\n"
     "Get going with the administrator's token in DATA_DIR/admin-token:\n"
     "\n"
-    "  devctl login --url THIS_ADDRESS --token-file DATA_DIR/admin-token\n"
-    "  devctl env create --name first --instance-type lightweight --wait\n"
-    "  devctl terminal attach first\n";
+    "  devctl login --server THIS_ADDRESS --token-file DATA_DIR/admin-token\n"
+    "  devctl env create first --wait\n"
+    "  devctl terminal open first\n";
 
 response text_response(std::string body, std::string type) {
   response given;

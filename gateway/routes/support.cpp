@@ -29,7 +29,7 @@ std::optional<std::uint64_t> version_of(std::string_view text) {
   return parse_decimal(text);
 }
 
-// Ends once: by a wanted state, an error or the deadline, whichever thread is first.
+// Ends once: by a wanted state, an error or the deadline, whichever thread is first. Lives by its timer.
 class status_wait : public std::enable_shared_from_this<status_wait> {
  public:
   using completion = std::function<void(outcome<answer<environment::aggregate>>)>;
@@ -38,7 +38,9 @@ class status_wait : public std::enable_shared_from_this<status_wait> {
 
   void begin(const environment_id& id, const principal& by, std::chrono::milliseconds within) {
     auto self = shared_from_this();
-    auto watching = with_.given.kernel.watch(id, by, [self](auto seen) { self->seen(std::move(seen)); });
+    auto watching = with_.given.kernel.watch(id, by, [weak = weak_from_this()](auto seen) {
+      if (const auto self = weak.lock()) self->seen(std::move(seen));
+    });
     auto timer = with_.timers(within, [self] { self->expire(); });
     const std::scoped_lock held(mutex_);
     if (ended_) return release(std::move(watching), std::move(timer));
@@ -153,19 +155,6 @@ std::optional<body_fields> fields_or_refuse(const request& asked, const respond&
   if (fields) return std::move(*fields);
   done(problem_response(kind_named(fields.error().code), fields.error().message, asked.request_id));
   return {};
-}
-
-std::string position_text(position at) {
-  return std::to_string(at.partition) + '.' + std::to_string(at.offset);
-}
-
-std::optional<position> parse_position(std::string_view text) {
-  const auto dot = text.find('.');
-  if (dot == std::string_view::npos) return {};
-  const auto partition = parse_decimal(text.substr(0, dot));
-  const auto offset = parse_decimal(text.substr(dot + 1));
-  if (!partition || !offset || *partition > ~std::uint32_t{0}) return {};
-  return position{static_cast<std::uint32_t>(*partition), *offset};
 }
 
 void when_views_ready(const api& with, const request& asked, const respond& done, std::function<void()> go_on) {

@@ -14,6 +14,7 @@
 #include "gateway/fields.hpp"
 #include "gateway/http_message.hpp"
 #include "gateway/problem.hpp"
+#include "gateway/render/position_text.hpp"
 #include "gateway/router.hpp"
 #include "gateway/services.hpp"
 
@@ -51,8 +52,6 @@ std::optional<body_fields> fields_or_refuse(const request& asked, const respond&
 // ETag, Berth-Position, Idempotency-Replayed.
 template <class A>
 void stamp(response& given, const answer<A>& from);
-std::string position_text(position at);
-std::optional<position> parse_position(std::string_view text);
 
 // Runs `go_on` when the views have folded what the asker has seen: up to Berth-After (else 503 after
 // projected_wait_max), or to the present head (softly).

@@ -1,26 +1,17 @@
 // GET /api/v1/environments/{environment}/wait?state=RUNNING&timeout_ms=60000
 // 200 once the state is reached; 409 wrong_state if ERROR, DELETED ends the hope; 408 at the deadline.
-#include <array>
-
 #include <fmt/format.h>
 
 #include "gateway/routes/environment_answer.hpp"
 #include "gateway/render/json_of.hpp"
 #include "gateway/routes/routes.hpp"
+#include "gateway/routes/status_name.hpp"
 
 namespace berth::gateway::routes {
 namespace {
 
 using environment::status;
-constexpr std::array statuses{status::creating, status::starting, status::running,  status::stopping,
-                              status::stopped,  status::error,    status::deleting, status::deleted};
 constexpr std::size_t state_bytes_max = 16;
-
-std::optional<status> status_named(std::string_view name) {
-  for (const auto one : statuses)
-    if (environment::name_of(one) == name) return one;
-  return {};
-}
 
 response outcome_of_wait(const environment_id& id, status wanted, const answer<environment::aggregate>& seen,
                          const std::string& request_id) {

@@ -1,0 +1,14 @@
+// Events as the feed shows them (REST and WebSocket). Pure; any thread.
+#pragma once
+
+#include <boost/json/array.hpp>
+
+#include "events/core/commit.hpp"
+
+namespace berth::gateway {
+
+// One object an event: {"cursor","time","stream","version","type","command","correlation","actor","data"}. Hashes of
+// secrets are left out.
+boost::json::array event_items(const commit& happened);
+
+}  // namespace berth::gateway
