@@ -10,16 +10,16 @@
 #include <filesystem>
 #include <fstream>
 
-#include "infra/agent/program/launcher/protocol.hpp"
+#include "infra/agent/program/launcher/start_request.hpp"
 #include "infra/providers/sandbox/template_files.hpp"
 
 namespace berth {
 
 namespace fs = std::filesystem;
+using launcher::ids_per_environment;
 using launcher::message;
 
 namespace {
-constexpr std::uint32_t ids_per_environment = 65'536;
 constexpr std::uint32_t dev_uid = 1000;
 constexpr int depth_max = 512;  // deeper trees are flattened by renaming
 

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <random>
 
-#include "infra/agent/program/launcher/environment.hpp"
+#include "infra/agent/program/launcher/start_request.hpp"
 #include "infra/providers/sandbox/host_template.hpp"
 #include "infra/providers/sandbox/sandbox_host_impl.hpp"
 #include "infra/providers/sandbox/template_files.hpp"

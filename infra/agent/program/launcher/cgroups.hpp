@@ -11,14 +11,9 @@
 #include <vector>
 
 #include "infra/agent/program/launcher/os.hpp"
+#include "infra/agent/program/launcher/start_request.hpp"
 
 namespace berth::launcher {
-
-struct cgroup_limits {
-  std::uint64_t memory_bytes{};  // 0: none
-  std::uint64_t cpu_millis{};
-  std::uint64_t pids_max{};
-};
 
 // Descriptors for one environment's agent.
 struct workload_group {

@@ -14,30 +14,11 @@
 #include "infra/agent/program/launcher/cgroups.hpp"
 #include "infra/agent/program/launcher/network.hpp"
 #include "infra/agent/program/launcher/os.hpp"
-#include "infra/agent/program/launcher/protocol.hpp"
+#include "infra/agent/program/launcher/start_request.hpp"
 
 namespace berth::launcher {
 
 inline constexpr int ready_timeout_ms = 10'000;
-inline constexpr std::uint32_t ids_per_environment = 65'536;
-
-// Keys of a `start` message, in this order.
-struct start_request {
-  std::string id;
-  std::string incarnation;
-  std::string name;           // host name inside
-  std::string agent;          // path of the berth-agent to run
-  std::string template_root;  // skeleton of /, without /usr
-  std::string disk;           // folder with upper, usr, work, usr_work, home, workspace
-  std::uint32_t uid_base{};   // host uid of the environment's root
-  unsigned index{};           // unique among the environments of this data directory
-  cgroup_limits limits;
-  bool network{};
-  bool reduced{};             // one uid, no sudo, no network
-  std::vector<std::string> agent_options;  // passed on as they are
-};
-start_request parse_start(const message& asked);
-message encode_start(const start_request& request);
 
 struct started {
   int pid{};

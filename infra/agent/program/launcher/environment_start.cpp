@@ -13,34 +13,6 @@
 
 namespace berth::launcher {
 
-start_request parse_start(const message& asked) {
-  start_request r;
-  r.id = asked.text("id");
-  r.incarnation = asked.text("incarnation");
-  r.name = asked.text("name");
-  r.agent = asked.text("agent");
-  r.template_root = asked.text("template_root");
-  r.disk = asked.text("disk");
-  r.uid_base = static_cast<std::uint32_t>(asked.number("uid_base"));
-  r.index = static_cast<unsigned>(asked.number("index"));
-  r.limits = {asked.number("memory_bytes"), asked.number("cpu_millis"), asked.number("pids_max")};
-  r.network = asked.number("network") != 0;
-  r.reduced = asked.number("reduced") != 0;
-  r.agent_options = asked.all("agent_option");
-  return r;
-}
-
-message encode_start(const start_request& r) {
-  message m;
-  m.add("do", "start").add("id", r.id).add("incarnation", r.incarnation).add("name", r.name).add("agent", r.agent);
-  m.add("template_root", r.template_root).add("disk", r.disk).add("uid_base", std::uint64_t{r.uid_base});
-  m.add("index", std::uint64_t{r.index}).add("memory_bytes", r.limits.memory_bytes);
-  m.add("cpu_millis", r.limits.cpu_millis).add("pids_max", r.limits.pids_max);
-  m.add("network", std::uint64_t{r.network}).add("reduced", std::uint64_t{r.reduced});
-  for (const auto& option : r.agent_options) m.add("agent_option", option);
-  return m;
-}
-
 namespace {
 
 // The folder DIR/run/envs/<id>: what the host and a later launcher find the environment by.
