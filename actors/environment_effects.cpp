@@ -41,13 +41,29 @@ void environment_effects::count_running(bool running) {
 // leaves memory, so what this server started itself is not asked about.
 void environment_effects::check_adopted(const environment::state& now) {
   checked_ = true;
-  if (now.status != status::running) return;
   const auto& adopted = context_.shared.adopted;
   const auto found = adopted.find(id());
-  if (found != adopted.end() && found->second.value == now.incarnation) return;
+  if (now.status == status::error || now.status == status::stopped) {
+    if (found != adopted.end()) put_down();
+    return;
+  }
+  if (now.status != status::running || (found != adopted.end() && found->second.value == now.incarnation)) return;
   context_.report(environment::report_lost{now.incarnation, "not found when the server came back",
                                            context_.shared.alive_before},
                   "lost/" + now.incarnation);
+}
+
+// What runs and should not: a start that was answered after its deadline.
+void environment_effects::put_down() {
+  if (doing_ != status::absent) return;
+  doing_ = status::stopping;
+  context_.shared.options.host.stop(id(), context_.shared.options.owner_epoch,
+                                    [this, post = context_.post](const host_result<bool>&) {
+                                      post([this] {
+                                        doing_ = status::absent;
+                                        act(latest_);
+                                      });
+                                    });
 }
 
 void environment_effects::act(const environment::state& now) {
@@ -79,7 +95,10 @@ void environment_effects::act(const environment::state& now) {
 void environment_effects::done(status during, std::optional<host_error> failure, const std::string& incarnation) {
   doing_ = status::absent;
   // The state moved on while the host was busy (a delete during start): do what it wants now.
-  if (latest_.status != during) return act(latest_);
+  if (latest_.status != during) {
+    if (during == status::starting && !failure && latest_.status == status::error) return put_down();
+    return act(latest_);
+  }
   if (failure && during == status::deleting) {
     context_.shared.timers.after(retry_delay, [this, post = context_.post] { post([this] { act(latest_); }); });
     return;

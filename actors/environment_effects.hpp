@@ -21,6 +21,7 @@ class environment_effects : public effects<environment::aggregate> {
   void act(const environment::state& now);
   void done(environment::status during, std::optional<host_error> failure, const std::string& incarnation);
   void check_adopted(const environment::state& now);
+  void put_down();
   void run_execs(const environment::state& now);
   void release_name(const environment::state& now, stream_version at);
   void count_running(bool running);
@@ -29,7 +30,6 @@ class environment_effects : public effects<environment::aggregate> {
 
   effect_context<environment::aggregate> context_;
   environment::status doing_{environment::status::absent};  // what the host was asked for, absent: nothing
-  environment::status wanted_{environment::status::absent};
   environment::state latest_;
   stream_version latest_at_;
   bool checked_{};

@@ -85,6 +85,8 @@ journal_result<bool> projector::finish_rebuild(entry& of) {
   const auto reached = of.live ? of.live->checkpoint : journal_.head(partition).offset;
   if (of.next->checkpoint < reached) return false;
   const auto old = views_.live_generation(of.name);
+  of.identical = of.live && of.live->checkpoint == of.next->checkpoint &&
+                 state_hash(of.name, of.next->generation) == state_hash(of.name, old);
   if (auto swapped = views_.swap_live(of.name, of.next->generation); !swapped)
     return swapped.error();
   of.retired = old;
@@ -139,6 +141,11 @@ bool projector::start_rebuild(const std::string& name) {
 bool projector::rebuilding() const {
   return std::any_of(entries_.begin(), entries_.end(),
                      [](const entry& of) { return of.next.has_value(); });
+}
+
+bool projector::rebuilt_identical(const std::string& name) const {
+  return std::any_of(entries_.begin(), entries_.end(),
+                     [&](const entry& of) { return of.name == name && of.identical; });
 }
 
 journal_result<bool> projector::rebuild(const std::string& name) {

@@ -48,6 +48,8 @@ class projector {
   // work. False: no such view. A rebuild already running begins again.
   bool start_rebuild(const std::string& name = {});
   bool rebuilding() const;
+  // Whether the last rebuild of a view gave, row for row, what the generation it replaced held.
+  bool rebuilt_identical(const std::string& name) const;
   // start_rebuild and catch_up.
   journal_result<bool> rebuild(const std::string& name = {});
 
@@ -71,6 +73,7 @@ class projector {
     std::string name;
     std::optional<target> live;  // nothing: stored by another version, not to be folded
     std::optional<target> next;  // the rebuild
+    bool identical{};            // of the last swap
     std::optional<std::uint32_t>
         retired;  // dropped one step after its swap: a query may still read it
   };

@@ -114,7 +114,7 @@ void universe::print_something() {
   if (terminals_.empty()) return;
   auto& each = terminals_[pick(terminals_.size())];
   if (!each.viewer) reattach(each);
-  if (!server_.host.has_terminal(each.id) || !server_.host.running(each.environment)) return;
+  if (!server_.host.terminal_alive(each.id)) return;
   std::string bytes(pick(20'000), '\0');
   for (auto& byte : bytes) byte = static_cast<char>(server_.random());
   each.printed += bytes;
@@ -253,7 +253,7 @@ void universe::check_terminals() {
     const auto refused = each.viewer->refused;
     collect(each);
     stats_.checks += 2;
-    if (server_.host.has_terminal(each.id) && server_.host.running(each.environment) && !refused &&
+    if (server_.host.has_terminal(each.id) && !refused &&
         each.seen.size() != each.printed.size())
       broken("terminal " + each.id.value + ": " + std::to_string(each.printed.size()) + " bytes printed, " +
              std::to_string(each.seen.size()) + " reached the client");

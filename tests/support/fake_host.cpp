@@ -181,6 +181,11 @@ std::vector<environment_id> fake_host::running_environments() const {
 std::string fake_host::typed(const terminal_id& id) const { return terminals_.at(id).typed; }
 std::uint64_t fake_host::next_offset(const terminal_id& id) const { return terminals_.at(id).output.size(); }
 std::uint64_t fake_host::durable_offset(const terminal_id& id) const { return terminals_.at(id).durable; }
+bool fake_host::terminal_alive(const terminal_id& terminal) const {
+  const auto found = terminals_.find(terminal);
+  return found != terminals_.end() && !found->second.ended;
+}
+
 std::size_t fake_host::blocked_bytes(const terminal_id& id) const { return terminals_.at(id).unread.size(); }
 std::pair<std::uint16_t, std::uint16_t> fake_host::size(const terminal_id& id) const {
   const auto& spec = terminals_.at(id).spec;

@@ -55,6 +55,7 @@ class fake_host final : public environment_host {
   std::pair<std::uint16_t, std::uint16_t> size(const terminal_id& terminal) const;
   std::size_t blocked_bytes(const terminal_id& terminal) const;   // fed, not read because of pace or bound
   bool has_terminal(const terminal_id& terminal) const { return terminals_.contains(terminal); }
+  bool terminal_alive(const terminal_id& terminal) const;  // its program still prints
   std::vector<exec_request> execs;  // every one that ran, once each
 
   // -- the port ---------------------------------------------------------------------------------------------------

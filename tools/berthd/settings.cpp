@@ -47,7 +47,7 @@ bool set_listen(settings& to, const std::string& text, const std::string& source
   char* end = nullptr;
   const auto port = colon == std::string::npos ? -1 : std::strtol(text.c_str() + colon + 1, &end, 10);
   if (port < 0 || port > 65535 || !end || *end != '\0' || end == text.c_str() + colon + 1) {
-    std::cerr << "berthd: " << source << ": \"" << text << "\" is not ADDRESS:PORT, for example 127.0.0.1:7300\n";
+    std::cerr << "berthd: " << source << ": \"" << text << "\" is not ADDRESS:PORT, for example 127.0.0.1:7780\n";
     return false;
   }
   to.address = text.substr(0, colon);

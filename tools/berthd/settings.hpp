@@ -12,7 +12,7 @@ struct settings {
   std::string config_file;
   std::string data_dir;
   std::string address{"127.0.0.1"};
-  std::uint16_t port{7300};
+  std::uint16_t port{7780};
   std::string tls_certificate;
   std::string tls_key;
   std::string log_level{"info"};

@@ -1,0 +1,73 @@
+// The thread that keeps views up to date: follows the journal, folds, answers who waits for a position, and rebuilds
+// views beside the live ones when asked. The only caller of its projector.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "projections/projector.hpp"
+
+namespace berth {
+
+struct rebuilt_view {
+  std::string name;
+  std::uint32_t generation{};
+  std::uint64_t checkpoint{};
+  bool identical{};  // same rows as the generation it replaced, at the same checkpoint
+};
+
+class projection_driver {
+ public:
+  // `on_failure` is told an error of journal or store; the thread then stops folding.
+  projection_driver(journal& log, view_store& views, std::function<void(const journal_error&)> on_failure);
+  ~projection_driver();  // stops; who waits is told false
+  projection_driver(const projection_driver&) = delete;
+
+  void start();
+  void stop();
+
+  // Calls back true as soon as every live view has folded up to `at`, false after `wait_max`. Any thread; the callback
+  // runs on the driver's thread or, if it is so already, at once.
+  void when_projected(position at, std::chrono::milliseconds wait_max, std::function<void(bool)> then);
+  position projected() const;
+
+  // Rebuilds a view (empty: all) beside the live one. Blocks the caller, not the views; nothing if another rebuild
+  // runs or the driver stops.
+  std::optional<std::vector<rebuilt_view>> rebuild(const std::string& name,
+                                                   const std::function<void(std::uint64_t done)>& progress);
+  bool knows(const std::string& view) const;
+
+ private:
+  struct waiter {
+    position at;
+    std::chrono::steady_clock::time_point until;
+    std::function<void(bool)> then;
+  };
+  void run();
+  void fold(std::unique_lock<std::mutex>& lock);
+  void tell_waiters(std::unique_lock<std::mutex>& lock, bool all);
+
+  journal& log_;
+  view_store& views_;
+  std::function<void(const journal_error&)> on_failure_;
+  projector projector_;  // the thread's, under projecting_
+  mutable std::mutex projecting_;
+  mutable std::mutex mutex_;
+  std::condition_variable woken_;
+  std::vector<waiter> waiters_;
+  position projected_;
+  bool behind_{true};
+  bool stopping_{};
+  bool rebuilding_{};
+  std::shared_ptr<void> subscription_;
+  std::thread thread_;
+};
+
+}  // namespace berth

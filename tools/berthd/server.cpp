@@ -1,0 +1,219 @@
+#include "tools/berthd/server.hpp"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include <spdlog/spdlog.h>
+
+#include "actors/projection_driver.hpp"
+#include "gateway/gateway.hpp"
+#include "infra/agent/link/agent_reactor.hpp"
+#include "infra/agent/link/gateway_pump.hpp"
+#include "infra/bulk/segment_bulk_log.hpp"
+#include "infra/providers/sandbox/sandbox_host.hpp"
+#include "infra/rocksdb/embedded_engine.hpp"
+#include "infra/telemetry/metrics.hpp"
+#include "infra/telemetry/system_clock.hpp"
+#include "infra/terminal/vterm_screen.hpp"
+#include "tools/berthd/admin_operations.hpp"
+#include "tools/berthd/data_directory.hpp"
+#include "tools/berthd/exit_code.hpp"
+#include "tools/berthd/first_start.hpp"
+#include "tools/berthd/server_metrics.hpp"
+
+namespace berth::berthd {
+
+namespace {
+
+// berth-agent lies beside berthd.
+std::string agent_binary() {
+  std::error_code ignored;
+  return (std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path() / "berth-agent").string();
+}
+
+int exit_code_of(const journal_error& error) {
+  if (error.code == journal_errc::data_loss) return exit_data_loss;
+  if (error.code == journal_errc::corrupt) return exit_corrupt;
+  return exit_error;
+}
+
+// The disk failed while serving: nothing may be acknowledged any more, and nothing can be tidied up.
+[[noreturn]] void end_now(const journal_error& error) {
+  spdlog::critical("storage failed, ending: {} ({})", error.message, name_of(error.code));
+  spdlog::shutdown();
+  std::_Exit(error.code == journal_errc::corrupt ? exit_corrupt : exit_storage);
+}
+
+}  // namespace
+
+// Declared in the order of their making; destroyed in reverse.
+struct server::parts {
+  settings of;
+  data_directory directory;
+  system_clock clock;
+  metrics_page metrics;
+  agent_reactor pumps;  // of connections from inside environments to the gateway
+  std::unique_ptr<environment_host> host;
+  std::unique_ptr<embedded_engine> engine;
+  std::unique_ptr<bulk_log> bulk;
+  std::unique_ptr<projection_driver> views;
+  std::unique_ptr<running_kernel> kernel;
+  std::unique_ptr<gateway::gateway> front;
+  admin_socket admin;
+  administrator first;
+  std::uint16_t port{};
+  std::atomic<bool> serving{false};
+
+  void make_host();
+  std::optional<failure> open_storage();
+  void make_kernel_and_views();
+  std::optional<failure> open_front();
+  gateway::services services();
+};
+
+server::server(settings of) : parts_{std::make_unique<parts>()} { parts_->of = std::move(of); }
+server::~server() { stop(); }
+
+void server::parts::make_host() {
+  sandbox_options options;
+  options.data_dir = directory.path();
+  options.agent_binary = agent_binary();
+  options.network = of.sandbox_network;
+  options.cgroup_parent = of.cgroup_parent;
+  options.gateway_connection = [this](const environment_id&, int fd) {
+    if (port != 0)
+      pump_to_gateway(pumps, fd, port);
+    else
+      ::close(fd);
+  };
+  host = make_sandbox_host(std::move(options));
+}
+
+std::optional<server::failure> server::parts::open_storage() {
+  embedded_options options;
+  options.data_dir = directory.path();
+  options.time = &clock;
+  options.limits.deduplication_window = std::chrono::hours{of.dedupe_window_hours};
+  options.on_fatal = [](const journal_error& error) { end_now(error); };
+  options.on_progress = [](const std::string& what, std::uint64_t done, std::uint64_t all) {
+    spdlog::info("{}: {} of {}", what, done, all);
+  };
+  auto opened = open_embedded(options);
+  if (!opened) {
+    auto message = std::string{name_of(opened.error().code)} + ": " + opened.error().message;
+    if (opened.error().code == journal_errc::data_loss)
+      message += "\nIf the missing part is gone for good: berth-inspect --data-dir " + directory.path() + " accept-loss";
+    return failure{exit_code_of(opened.error()), std::move(message)};
+  }
+  engine = std::move(*opened);
+  auto logs = open_segment_bulk_log({directory.file("bulk"), &clock, [](const journal_error& error) { end_now(error); }});
+  if (!logs) return failure{exit_code_of(logs.error()), logs.error().message};
+  bulk = std::move(*logs);
+  return std::nullopt;
+}
+
+void server::parts::make_kernel_and_views() {
+  views = std::make_unique<projection_driver>(engine->journal(), engine->views(), [](const journal_error& error) {
+    end_now(error);
+  });
+  kernel_limits limits;
+  limits.command_window = std::chrono::hours{of.dedupe_window_hours};
+  limits.passivate_after = std::chrono::seconds{of.passivate_after_s};
+  kernel = make_kernel({engine->journal(), *host, *bulk, clock, make_vterm_screen, directory.this_host(), boot_id(),
+                        engine->epoch(), limits, of.worker_threads, false});
+}
+
+gateway::services server::parts::services() {
+  return {*kernel,
+          engine->views(),
+          engine->journal(),
+          *bulk,
+          *host,
+          clock,
+          directory.server_key(),
+          [this] { return metrics.render(); },
+          [this] { return serving.load(); },
+          [this](position at, std::chrono::milliseconds wait_max, std::function<void(bool)> then) {
+            views->when_projected(at, wait_max, std::move(then));
+          }};
+}
+
+std::optional<server::failure> server::parts::open_front() {
+  gateway::gateway_options options;
+  options.address = of.address;
+  options.port = of.port;
+  options.tls_certificate_file = of.tls_certificate;
+  options.tls_key_file = of.tls_key;
+  options.io_threads = static_cast<int>(of.io_threads);
+  front = std::make_unique<gateway::gateway>(options, services());
+  const auto listening = front->start();
+  if (!listening) return failure{exit_error, listening.error().message};
+  port = *listening;
+  return std::nullopt;
+}
+
+std::optional<server::failure> server::start() {
+  auto& my = *parts_;
+  const auto opened = my.directory.open(my.of.data_dir);
+  if (opened.error) return failure{opened.in_use ? exit_in_use : exit_error, *opened.error};
+  // Before RocksDB is open: making the launcher is a fork.
+  my.make_host();
+  if (auto failed = my.open_storage()) return failed;
+  my.make_kernel_and_views();
+  my.views->start();
+  my.kernel->start();
+  my.first = ensure_administrator(*my.kernel, my.directory.server_key(), my.directory.file("admin-token"));
+  if (my.first.error) return failure{exit_error, "cannot make the administrator: " + *my.first.error};
+  add_server_metrics(my.metrics, *my.kernel, *my.engine, *my.views);
+  my.serving = true;
+  if (auto failed = my.open_front()) return failed;
+  const auto status = [this] {
+    return server_status{url(), parts_->engine->journal().head().offset, parts_->kernel->environments_running()};
+  };
+  if (auto error = my.admin.open(my.directory.file("admin.sock"), admin_operations(*my.views, status)))
+    return failure{exit_error, *error};
+  return std::nullopt;
+}
+
+std::size_t server::stop() {
+  auto& my = *parts_;
+  if (!my.kernel) return 0;
+  const auto running = my.kernel->environments_running();
+  my.serving = false;
+  my.admin.close();
+  my.port = 0;
+  if (my.front) my.front->stop();
+  my.kernel->stop();
+  my.views->stop();
+  my.front.reset();
+  my.kernel.reset();
+  my.views.reset();
+  my.bulk.reset();
+  my.engine.reset();
+  return running;
+}
+
+std::string server::url() const {
+  const auto& my = *parts_;
+  const bool v6 = my.of.address.find(':') != std::string::npos;
+  return std::string{my.of.tls_certificate.empty() ? "http://" : "https://"} + (v6 ? "[" : "") + my.of.address +
+         (v6 ? "]" : "") + ":" + std::to_string(my.port);
+}
+
+bool server::first_start() const { return parts_->first.created; }
+std::string server::token_file() const { return parts_->first.token_file; }
+
+std::string server::doctor() {
+  auto& my = *parts_;
+  if (auto opened = my.directory.open(my.of.data_dir); opened.error) return *opened.error + "\n";
+  my.make_host();
+  const auto found = my.host->capabilities();
+  auto text = "provider   " + found.provider + (found.works ? " works" : " does not work") + "\nisolation  " +
+              found.isolation + "\nlimits     " + found.limits + "\nnetwork    " + found.network + "\n";
+  for (const auto& each : found.problems) text += "problem    " + each + "\n";
+  return text;
+}
+
+}  // namespace berth::berthd

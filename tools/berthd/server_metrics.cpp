@@ -1,0 +1,42 @@
+#include "tools/berthd/server_metrics.hpp"
+
+namespace berth::berthd {
+
+void add_server_metrics(metrics_page& to, const running_kernel& core, const embedded_engine& engine,
+                        const projection_driver& views) {
+  const auto kernel = [&core](std::uint64_t kernel_stats::*field) {
+    return [&core, field] { return static_cast<double>(core.stats().*field); };
+  };
+  const auto storage = [&engine](std::uint64_t embedded_stats::*field) {
+    return [&engine, field] { return static_cast<double>(engine.stats().*field); };
+  };
+  to.counter("berth_commands_total", "Commands that reached an actor", kernel(&kernel_stats::commands_total));
+  to.counter("berth_commands_rejected_total", "Commands refused", kernel(&kernel_stats::commands_rejected_total));
+  to.counter("berth_commands_overloaded_total", "Commands refused at a bound",
+             kernel(&kernel_stats::commands_overloaded_total));
+  to.counter("berth_commands_replayed_total", "Retries answered from the record",
+             kernel(&kernel_stats::commands_replayed_total));
+  to.gauge("berth_commands_in_flight", "Commands not answered yet", kernel(&kernel_stats::in_flight));
+  to.gauge("berth_actors_resident", "Actors in memory", kernel(&kernel_stats::actors_resident));
+  to.gauge("berth_terminals_live", "Terminals in memory", kernel(&kernel_stats::terminals_live));
+  to.gauge("berth_terminal_viewers", "Attachments", kernel(&kernel_stats::viewers));
+  to.gauge("berth_environments_running", "Environments in RUNNING",
+           [&core] { return static_cast<double>(core.environments_running()); });
+  to.counter("berth_journal_commits_total", "Commits made durable by this process",
+             storage(&embedded_stats::commits_total));
+  to.counter("berth_journal_groups_total", "Synced writes", storage(&embedded_stats::groups_total));
+  to.counter("berth_journal_bytes_total", "Bytes of records", storage(&embedded_stats::bytes_total));
+  to.counter("berth_journal_sync_seconds_total", "Time in synced writes",
+             [&engine] { return static_cast<double>(engine.stats().sync.sum_us) / 1e6; });
+  to.gauge("berth_journal_queue_commits", "Commits waiting for the disk", storage(&embedded_stats::queue_commits));
+  to.gauge("berth_journal_index_lag_commits", "Durable commits not indexed yet",
+           storage(&embedded_stats::index_lag_commits));
+  to.gauge("berth_journal_head", "Last durable offset", storage(&embedded_stats::durable_offset));
+  to.gauge("berth_projection_lag_commits", "Durable commits not projected yet", [&engine, &views] {
+    const auto head = engine.stats().durable_offset;
+    const auto projected = views.projected().offset;
+    return head > projected ? static_cast<double>(head - projected) : 0.0;
+  });
+}
+
+}  // namespace berth::berthd
