@@ -26,7 +26,7 @@ projector::projector(const journal& from, view_store& views)
 projector::projector(const journal& from, view_store& views, std::vector<const projection*> folds)
     : journal_{from}, views_{views} {
   for (const auto* fold : folds) {
-    entry of{fold, std::string{fold->name()}, std::nullopt, std::nullopt, std::nullopt};
+    entry of{fold, std::string{fold->name()}, {}, {}, false, {}};
     const auto live = opened(of.name, views_.live_generation(of.name));
     // A crash may have left a rebuild half done, or the generation before a swap.
     views_.drop({of.name, live.generation + 1});
