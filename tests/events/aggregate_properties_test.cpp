@@ -119,7 +119,33 @@ void for_every(kinds<As...>, Each each) {
   (each(As{}), ...);
 }
 
+// How often each kind of event happens in the histories the properties see.
+template <class A>
+std::map<std::string, int> events_seen() {
+  std::map<std::string, int> seen;
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    live<A>(seed, 200, [&](const auto&, const auto& events, const auto&, timestamp) {
+      for (const auto& happened : events) ++seen[event_name(A::kind, A::encode(happened).type)];
+    });
+  }
+  return seen;
+}
+
 }  // namespace
+
+TEST_CASE("aggregates: random histories hold every kind of event, each more than once", "[events]") {
+  for_every(every_kind{}, [](auto a) {
+    const auto seen = events_seen<decltype(a)>();
+    for (const auto& [name, count] : seen) {
+      CAPTURE(name, count);
+      CHECK(count > 5);
+    }
+    std::string names;
+    for (const auto& [name, count] : seen) names += name + ' ';
+    CAPTURE(names);
+    CHECK(seen.size() == std::variant_size_v<typename decltype(a)::event>);
+  });
+}
 
 TEST_CASE("aggregates: stored events read back equal, and refold to the state kept", "[events]") {
   for_every(every_kind{}, [](auto a) { CHECK(holds<decltype(a)>("codec", check_codec<decltype(a)>)); });

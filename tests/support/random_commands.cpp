@@ -44,7 +44,7 @@ environment::command random_request(chance& any) {
                                  std::string{current_price_list}};
     case 1: return environment::start{};
     case 2: return environment::stop{static_cast<environment::stop_reason>(any.below(3))};
-    case 3: return any.one_in(3) ? environment::command{environment::remove{}} : environment::start{};
+    case 3: return any.one_in(8) ? environment::command{environment::remove{}} : environment::start{};
     case 4: return environment::record_activity{any.pick({"keyboard", "http", ""})};
     default: return random_exec(any);
   }
@@ -53,7 +53,12 @@ environment::command random_request(chance& any) {
 }  // namespace
 
 environment::command random_command(chance& any, const environment::state& present, timestamp now) {
-  if (any.one_in(3)) return random_request(any);
+  if (present.status == environment::status::absent || any.one_in(3)) return random_request(any);
+  if (!present.pending_execs.empty() && any.one_in(4)) {
+    const auto& id = present.pending_execs.begin()->first;
+    if (any.one_in(2)) return environment::report_exec_unknown{id, "agent gone"};
+    return environment::report_exec{id, 3, any.bytes(30), any.bytes(30), any.one_in(2), any.one_in(2), 1};
+  }
   const auto incarnation = any.one_in(4) ? std::string{"old"} : present.incarnation;
   switch (any.below(9)) {
     case 0: return environment::report_provisioned{};
