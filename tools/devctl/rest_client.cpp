@@ -88,8 +88,11 @@ failure failure_of(const rest_response& answer, const rest_request& asked) {
   return {exit_code_of(answer.status), message, next.empty() ? next_step_for(answer) : next};
 }
 
-bool worth_a_retry(int status) {
-  return status == 429 || status == 503;
+// What a retry with the same key may mend.
+bool worth_a_retry(const rest_response& answer) {
+  const auto code = text_of(answer.body, "code");
+  return code == "overloaded" || code == "unavailable" || code == "unknown_outcome" ||
+         (answer.status == 503 && code.empty());
 }
 
 }  // namespace
@@ -179,7 +182,7 @@ json::value rest_client::call(rest_request asked) {
     }
     if (answer) {
       if (answer->status >= 200 && answer->status < 300) return std::move(answer->body);
-      if (last_try || !worth_a_retry(answer->status)) throw failure_of(*answer, asked);
+      if (last_try || !worth_a_retry(*answer)) throw failure_of(*answer, asked);
       if (const auto* body = answer->body.if_object(); body && body->contains("retry_after_s"))
         delay = std::clamp<std::chrono::milliseconds>(
             std::chrono::seconds(body->at("retry_after_s").to_number<int>()), retry_delay_min,

@@ -8,6 +8,8 @@ import time
 import urllib.parse
 import uuid
 
+UNKNOWN_TRIES = 20
+
 
 def uuid7() -> str:
     now = int(time.time() * 1000).to_bytes(6, "big")
@@ -71,10 +73,15 @@ class Rest:
         """Retries with the same key while the server is away or busy."""
         key = key or (None if method == "GET" else uuid7())
         until = time.monotonic() + within_s
+        unknown = 0
         while True:
             try:
                 answer = self.ask(method, path, body, key)
                 if answer.status not in (429, 503) or time.monotonic() > until:
+                    return answer
+                # Recorded as unknown, it stays so; before that the retry may still find its answer.
+                unknown += b'"unknown_outcome"' in answer.text
+                if unknown > UNKNOWN_TRIES:
                     return answer
             except (OSError, http.client.HTTPException):
                 if time.monotonic() > until:
