@@ -39,7 +39,7 @@ std::string normal_server(std::string text) {
   text = trimmed(std::move(text));
   if (!text.starts_with("http://") && !text.starts_with("https://"))
     throw failure(exit_usage, fmt::format("\"{}\" is not a server address", text),
-                  "give one like http://127.0.0.1:7300 or https://berth.example.com");
+                  "give one like http://127.0.0.1:7780 or https://berth.example.com");
   while (text.ends_with('/')) text.pop_back();
   return text;
 }

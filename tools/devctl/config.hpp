@@ -7,7 +7,7 @@
 
 namespace berth::devctl {
 
-inline constexpr const char* default_server = "http://127.0.0.1:7300";
+inline constexpr const char* default_server = "http://127.0.0.1:7780";
 
 struct config {
   std::string server{default_server};  // without a trailing slash

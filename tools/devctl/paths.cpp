@@ -21,7 +21,7 @@ client::client_options socket_options(const config& used) {
   options.tls = used.server.starts_with("https://");
   auto rest = used.server.substr(used.server.find("://") + 3);
   rest = rest.substr(0, rest.find('/'));
-  const auto bracket = rest.find(']');  // [::1]:7300
+  const auto bracket = rest.find(']');  // [::1]:7780
   const auto colon = rest.find(':', bracket == std::string::npos ? 0 : bracket);
   options.port = options.tls ? 443 : 80;
   options.host = rest.substr(0, colon);
@@ -30,7 +30,7 @@ client::client_options socket_options(const config& used) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), options.port);
     if (error != std::errc() || end != text.data() + text.size())
       throw failure(exit_usage, fmt::format("\"{}\" is not a port in {}", text, used.server),
-                    "give a server address like http://127.0.0.1:7300");
+                    "give a server address like http://127.0.0.1:7780");
   }
   if (options.host.starts_with('[')) options.host = options.host.substr(1, options.host.size() - 2);
   options.token = used.token;
