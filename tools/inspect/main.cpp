@@ -4,14 +4,12 @@
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
-#include <boost/json.hpp>
 
 #include "infra/rocksdb/embedded_engine.hpp"
-#include "tools/inspect/admin_client.hpp"
+#include "tools/inspect/damage.hpp"
 #include "tools/inspect/queries.hpp"
 
 namespace berth::inspect {
-namespace json = boost::json;
 namespace {
 
 struct options {
@@ -96,62 +94,6 @@ int events(const options& asked) {
   });
 }
 
-json::object error_json(const journal_error& error) {
-  json::object out{{"code", name_of(error.code)}, {"message", error.message}};
-  if (error.where) {
-    out["partition"] = error.where->partition;
-    out["offset"] = error.where->offset;
-  }
-  return out;
-}
-
-int verify_all(const options& asked) {
-  const auto report = verify(asked.engine());
-  if (!report) return fail(report.error());
-  json::array problems;
-  for (const auto& each : report->problems) problems.push_back(error_json(each));
-  const json::object found{{"ok", report->problems.empty()},
-                           {"commits", report->commits},
-                           {"events", report->events},
-                           {"streams", report->streams},
-                           {"bytes", report->bytes},
-                           {"head", report->head.offset},
-                           {"problems", problems}};
-  if (asked.how().json) {
-    fmt::print("{}\n", json::serialize(found));
-  } else {
-    fmt::print("{} commits, {} events, {} streams, {} bytes up to offset {}: {}\n", report->commits,
-               report->events, report->streams, report->bytes, report->head.offset,
-               report->problems.empty() ? "every checksum and chain link matches"
-                                        : fmt::format("{} problems", report->problems.size()));
-  }
-  for (const auto& each : report->problems) fail(each);
-  if (report->problems.empty()) return exit_ok;
-  return exit_code_of(report->problems.front().code);
-}
-
-int accept(const options& asked) {
-  if (const auto answer = ask_admin(asked.data_dir, {{"op", "accept_loss"}}, [](const auto&) {})) {
-    fmt::print(asked.how().json ? stdout : stderr, "{}\n", json::serialize(*answer));
-    return answer->at("ok").as_bool() ? exit_ok : exit_error;
-  }
-  if (!asked.yes)
-    return fail(exit_usage,
-                "accept-loss cuts the log behind its last intact record, for ever; copy the "
-                "directory first, then run it again with --yes");
-  const auto done = accept_loss(asked.engine());
-  if (!done) return fail(done.error());
-  if (asked.how().json)
-    fmt::print("{}\n",
-               json::serialize(json::object{
-                   {"ok", true}, {"kept", done->kept.offset}, {"claimed", done->claimed.offset}}));
-  else
-    fmt::print("kept {}/{}, gave up everything up to {}/{}; berthd starts again\n",
-               done->kept.partition, done->kept.offset, done->claimed.partition,
-               done->claimed.offset);
-  return exit_ok;
-}
-
 void add_commands(CLI::App& top, options& asked, int& exit) {
   const auto on = [&](CLI::App* command, int (*run)(const options&)) {
     command->callback([&asked, &exit, run] { exit = run(asked); });
@@ -187,9 +129,10 @@ void add_commands(CLI::App& top, options& asked, int& exit) {
                  });
   why->add_option("place", asked.place, "offset (42 or 0/42) or STREAM@VERSION")->required();
 
-  on(top.add_subcommand("verify", "check every record's checksum and chain link"), verify_all);
+  on(top.add_subcommand("verify", "check every record's checksum and chain link"),
+     [](const options& o) { return verify_all(o.engine(), o.how()); });
   on(top.add_subcommand("accept-loss", "cut the log where it is damaged, so that berthd starts"),
-     accept)
+     [](const options& o) { return accept(o.engine(), o.how(), o.yes); })
       ->add_flag("--yes", asked.yes, "it cannot be undone");
 }
 
