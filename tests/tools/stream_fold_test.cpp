@@ -1,0 +1,100 @@
+#include "tools/inspect/stream_fold.hpp"
+
+#include "events/account/aggregate.hpp"
+#include "infra/memory/memory_journal.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/manual_clock.hpp"
+
+using namespace berth;
+using inspect::fold_stream;
+
+namespace {
+
+struct silent : append_listener {
+  void appended(std::span<const append_result>) override {}
+};
+
+// An account's stream: created, then tokens issued one a commit, one second apart.
+struct recorded {
+  testing::manual_clock time;
+  memory_journal log{time, memory_journal::mode::automatic};
+  stream_id stream{aggregate_kind::account, "acct_sample"};
+  std::uint64_t next{1};
+
+  void append(const std::vector<account::event>& events) {
+    commit_body body;
+    body.stream = stream;
+    body.first = {next};
+    body.command = uuid::derived("test", std::to_string(next));
+    body.by.account = {stream.key};
+    for (const auto& each : events) body.events.push_back(account::aggregate::encode(each));
+    next += events.size();
+    REQUIRE_FALSE(log.append(body, next, std::make_shared<silent>()));
+  }
+  account::event token(int number) {
+    return account::token_issued{{"tok_" + std::to_string(number)}, "label", {}, {}, time.now()};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("stream fold: the present is every event, a version is the events up to it", "[tools]") {
+  recorded given;
+  given.append({account::created{"sample", account::role::member, given.time.now()}});
+  given.append({given.token(1), given.token(2)});
+  given.append({});
+  given.append({given.token(3)});
+  const auto tokens = [&](const inspect::fold_until& until) {
+    const auto folded = fold_stream(given.log, given.stream, until).value();
+    return account::aggregate::decode_state(folded.state).value().tokens.size();
+  };
+  CHECK(fold_stream(given.log, given.stream).value().version.value == 4);
+  CHECK(tokens({}) == 3);
+  CHECK(tokens({stream_version{4}, {}}) == 3);
+  CHECK(tokens({stream_version{2}, {}}) == 1);
+  CHECK(tokens({stream_version{1}, {}}) == 0);
+  CHECK(tokens({stream_version{0}, {}}) == 0);
+  CHECK(tokens({stream_version{99}, {}}) == 3);
+}
+
+TEST_CASE("stream fold: a time is the commits up to it", "[tools]") {
+  recorded given;
+  given.append({account::created{"sample", account::role::member, given.time.now()}});
+  const auto first = given.log.read({0, 1}, 1).value().front().envelope.time;
+  given.time.advance(std::chrono::seconds{10});
+  given.append({given.token(1)});
+  CHECK(fold_stream(given.log, given.stream, {{}, first}).value().version.value == 1);
+  CHECK(fold_stream(given.log, given.stream, {{}, first - microseconds{1}}).value().version.value ==
+        0);
+  CHECK(fold_stream(given.log, given.stream, {{}, first + std::chrono::seconds{60}})
+            .value()
+            .version.value == 2);
+}
+
+TEST_CASE("stream fold: more commits than one read are all folded", "[tools]") {
+  recorded given;
+  given.append({account::created{"sample", account::role::member, given.time.now()}});
+  for (int n = 0; n < 2'500; ++n) given.append({given.token(n)});
+  const auto folded = fold_stream(given.log, given.stream).value();
+  CHECK(folded.version.value == 2'501);
+  CHECK(folded.at == position{0, 2'501});
+  CHECK(folded.hash == fold_stream(given.log, given.stream).value().hash);
+  CHECK(folded.hash !=
+        fold_stream(given.log, given.stream, {stream_version{2'500}, {}}).value().hash);
+}
+
+TEST_CASE("stream fold: an unknown stream and an unreadable event say where", "[tools]") {
+  recorded given;
+  CHECK(fold_stream(given.log, given.stream).error().code == journal_errc::not_found);
+  given.append({account::created{"sample", account::role::member, given.time.now()}});
+  commit_body strange;
+  strange.stream = given.stream;
+  strange.first = {2};
+  strange.events.push_back({999, "?"});
+  REQUIRE_FALSE(given.log.append(strange, 2, std::make_shared<silent>()));
+  const auto failed = fold_stream(given.log, given.stream);
+  REQUIRE_FALSE(failed);
+  CHECK(failed.error().code == journal_errc::corrupt);
+  CHECK(failed.error().message.find("version 2") != std::string::npos);
+  CHECK(fold_stream(given.log, given.stream, {stream_version{1}, {}}).value().version.value == 1);
+}
