@@ -129,7 +129,7 @@ TEST_CASE("auth: a JWT stands for its token until it expires or the token is rev
   const auto exchanged = world.call_as(secret, "POST", "/api/v1/auth/jwt", R"({"lifetime_s":60})");
   REQUIRE(exchanged->status() == 201);
   const auto jwt = std::string(exchanged->json().at("jwt").as_string());
-  CHECK(world.call_as(jwt, "GET", "/api/v1/auth/whoami")->json().at("token_id") == id);
+  CHECK(world.call_as(jwt, "GET", "/api/v1/auth/whoami")->json().at("token_id").as_string() == id);
   // A JWT makes no JWT that outlives it.
   world.clock.advance(std::chrono::seconds{30});
   const auto second = world.call_as(jwt, "POST", "/api/v1/auth/jwt");

@@ -84,7 +84,7 @@ TEST_CASE("environments: what is wrong with a creation is named", "[gateway]") {
   CHECK(refused->status() == wrong.status);
   CHECK(refused->code() == wrong.code);
   if (wrong.field) CHECK(refused->json().at("details").at("field") == wrong.field);
-  CHECK(refused->json().at("request_id") == refused->given->headers.at("X-Request-Id"));
+  CHECK(refused->json().at("request_id").as_string() == refused->given->headers.at("X-Request-Id"));
 }
 
 TEST_CASE("environments: stop, start and delete answer the environment; If-Match refuses another version", "[gateway]") {
