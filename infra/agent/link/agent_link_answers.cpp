@@ -177,6 +177,7 @@ void agent_link::on_terminal_problem(const wire::TerminalProblem& problem) {
   const auto id = channel->id;
   if (channel->opening) {
     channel->missing = true;
+    channel->next.reset();
     fail_inputs(*channel, why);
     if (auto* still = find(id)) fail_opening(*still, why);
     return;

@@ -88,7 +88,10 @@ int serve_main(int argc, char** argv) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::prctl(PR_SET_DUMPABLE, 0);
   pid_t workload_init = -1;
-  if (options->workload_ns && (workload_init = enter_workload_namespace(problem)) < 0) return give_up(*options, problem);
+  if (options->workload_ns) {
+    workload_init = enter_workload_namespace(argc, argv, problem);
+    if (workload_init < 0) return give_up(*options, problem);
+  }
   spawner spawner{*options};
   if (!spawner.prepare(problem)) return give_up(*options, problem);
   unique_fd listener{options->listen_fd};

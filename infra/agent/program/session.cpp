@@ -25,7 +25,7 @@ void session::end(const std::string& why) {
 void session::on_events(std::uint32_t events) {
   if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
     const auto status = socket_.receive([this](frame&& what) {
-      if (!refused_) owner_.frame_came(*this, std::move(what));
+      if (!refused_ && !over_) owner_.frame_came(*this, std::move(what));
     });
     if (status == frame_socket::status::bad_frame && !refused_) refuse(wire::Problem::protocol, socket_.problem());
     if (status == frame_socket::status::closed) return end(socket_.problem());

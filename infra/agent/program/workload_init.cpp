@@ -15,17 +15,14 @@
 
 namespace berth::agent {
 
-// program/launcher/proc_mount.hpp; weak so that the program links without the launcher.
-bool mount_workload_proc() __attribute__((weak));
-
 namespace {
 
 bool mount_proc() {
-  if (mount_workload_proc) return mount_workload_proc();
   return ::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) == 0;
 }
 
-[[noreturn]] void run_init(int ready) {
+[[noreturn]] void run_init(int argc, char** argv, int ready) {
+  for (int i = 0; i < argc; ++i) std::memset(argv[i], 0, std::strlen(argv[i]));
   ::prctl(PR_SET_NAME, "workload-init");
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const char answer = mount_proc() ? 'R' : static_cast<char>(errno);
@@ -48,7 +45,7 @@ bool mount_proc() {
 
 }  // namespace
 
-pid_t enter_workload_namespace(std::string& problem) {
+pid_t enter_workload_namespace(int argc, char** argv, std::string& problem) {
   int fds[2];
   if (::pipe2(fds, O_CLOEXEC) != 0 || ::unshare(CLONE_NEWPID) != 0) {
     problem = std::string{"no pid namespace for workloads: "} + std::strerror(errno);
@@ -57,7 +54,7 @@ pid_t enter_workload_namespace(std::string& problem) {
   const unique_fd reader{fds[0]};
   unique_fd writer{fds[1]};
   const pid_t child = ::fork();
-  if (child == 0) run_init(writer.get());
+  if (child == 0) run_init(argc, argv, writer.get());
   writer.reset();
   char answer = 0;
   if (child < 0 || ::read(reader.get(), &answer, 1) != 1 || answer != 'R') {
