@@ -25,7 +25,7 @@ inline constexpr auto exec_grace = std::chrono::seconds{15};       // beyond the
 inline constexpr std::uint32_t exec_timeout_ms_max = 3'600'000;
 inline constexpr std::size_t execs_pending_max = 64;
 inline constexpr std::size_t exec_command_bytes_max = 128 * 1024;  // argv and env together
-inline constexpr std::size_t exec_stdin_bytes_max = 1024 * 1024;
+inline constexpr std::size_t exec_stdin_bytes_max = 512 * 1024;     // a commit holds it whole
 
 struct state {
   environment::status status{status::absent};
