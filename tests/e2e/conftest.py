@@ -1,6 +1,6 @@
 """End to end: real binaries, killed for real, seen by independent clients.
 
-BERTH_BIN names the folder of binaries (default build/bin). Each test module has a server of its own.
+BERTH_BIN names the folder of binaries (default build/bin). Each module has its own server.
 """
 
 import pathlib

@@ -1,4 +1,4 @@
-"""10,000 mutated frames and requests: typed errors, no crash, no hang, no growth, no harm beside."""
+"""10,000 mutated frames and requests: typed errors, no crash, no hang, no growth, nor harm."""
 
 import http.client
 import json
@@ -217,7 +217,7 @@ def valid_frames(environment, terminal) -> list[dict]:
 
 
 def mutated_message(mutator, frame, binary: bool):
-    """Mostly within intact framing: a header that fits its payload, or a JSON object with a kind."""
+    """Mostly within intact framing: a header that fits its payload, or JSON with a kind."""
     if not binary:
         plain = json.loads(wire.encode_json(frame))
         if mutator.random.random() < 0.85:

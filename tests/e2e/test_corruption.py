@@ -1,4 +1,4 @@
-"""Damage to the data directory as the binaries show it; the 1,000 seeded cases are in tests/infra."""
+"""Damage to the data directory as the binaries show it; 1,000 seeded cases are in tests/infra."""
 
 import pathlib
 import shutil

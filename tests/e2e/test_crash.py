@@ -23,8 +23,8 @@ COMMANDS = 10_000
 TYPED_LINES = 400
 RUN_WITHIN_S = 150
 
-# Prints sha256("<seed>:<n>") in hex for n = 0, 1, …: printable, so the PTY changes no byte. Paced, so
-# that the stream lasts as long as the killing does.
+# Prints sha256("<seed>:<n>") in hex for n = 0, 1, …: printable, so the PTY changes no byte. Paced,
+# so that the stream lasts as long as the killing does.
 GENERATOR = r"""
 use strict; use Digest::SHA qw(sha256_hex); use Time::HiRes qw(sleep time);
 my ($seed, $blocks, $rate) = @ARGV; $| = 1; my $began = time;
@@ -69,7 +69,8 @@ class Crash:
     def begin(self) -> None:
         run(self.rest, self.environment, "cat > /workspace/gen.pl", GENERATOR)
         rate = STREAM_BYTES // 32
-        command = f"stty raw -echo; exec perl /workspace/gen.pl {self.seed} {STREAM_BYTES // BLOCK} {rate}"
+        numbers = f"{self.seed} {STREAM_BYTES // BLOCK} {rate}"
+        command = f"stty raw -echo; exec perl /workspace/gen.pl {numbers}"
         stream = open_terminal(self.rest, self.environment, ["/bin/sh", "-c", command])
         keep = "stty raw -echo; printf ready; exec cat > /workspace/typed"
         typed = open_terminal(self.rest, self.environment, ["/bin/sh", "-c", keep])
@@ -120,7 +121,7 @@ class Crash:
         return f"line {number} {hashlib.md5(str(number).encode()).hexdigest()}\n".encode()
 
     def kill(self) -> None:
-        """Kills while bytes are out that are not durable yet, if that can be had within a moment."""
+        """Kills while bytes are out that are not durable yet, if that can be had soon."""
         wait = time.monotonic() + self.random.uniform(0.05, 0.4)
         while time.monotonic() < wait and not self.forwarded_ahead():
             time.sleep(0.001)
@@ -226,7 +227,7 @@ def test_versions_are_contiguous_and_verify_is_content(crash):
 
 
 def independent_usage(events) -> dict[str, tuple[int, int]]:
-    """Environment -> (microseconds RUNNING, micro-USD) of its closed intervals, from events alone."""
+    """Environment -> (microseconds RUNNING, micro-USD) of closed intervals, by events alone."""
     since, price, total = {}, {}, collections.defaultdict(lambda: [0, 0])
     for event in events:
         if not event["stream"].startswith("environment/"):

@@ -124,7 +124,8 @@ def test_cp_both_ways(server, tmp_path):
 
 
 def test_port_forward(server):
-    serve = "cd /workspace && echo inside > page && nohup python3 -m http.server 8123 --bind 127.0.0.1 >/dev/null 2>&1 &"
+    serve = "cd /workspace && echo inside > page && nohup python3 -m http.server 8123"
+    serve += " --bind 127.0.0.1 >/dev/null 2>&1 &"
     assert server.devctl("exec", "tools", "--", "sh", "-c", serve).returncode == 0
     child = subprocess.Popen(
         [str(BIN / "devctl"), "port-forward", "tools", "0:8123"],

@@ -1,7 +1,8 @@
 // Commits and events as JSON lines for people and scripts: the format of `berth-inspect -o json`.
 //
-//   {"stream":"environment/env_…","version":3,"type":"started","time":"2026-11-21T13:04:05.000001Z",
-//    "position":{"partition":0,"offset":42},"data":{…},"command":"<uuid>","correlation":"<uuid>",
+//   {"stream":"environment/env_…","version":3,"type":"started",
+//    "time":"2026-11-21T13:04:05.000001Z","position":{"partition":0,"offset":42},"data":{…},
+//    "command":"<uuid>","correlation":"<uuid>",
 //    "principal":{"account":"acct_…","actor":"tok_…","system":false},
 //    "cause":{"stream":"account/acct_…","version":7} or null}
 #pragma once

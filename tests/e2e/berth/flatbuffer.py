@@ -1,7 +1,7 @@
 """FlatBuffers by hand, from the format's documentation: enough to write and read control frames.
 
-A table is described by a list of (id, type, value); types are u8 u16 u32 u64 bool string bytes table
-and tables. Reading is by id and type, with the schema's default for what is absent.
+A table is described by a list of (id, type, value); types are u8 u16 u32 u64 bool string bytes
+table and tables. Reading is by id and type, with the schema's default for what is absent.
 """
 
 import struct

@@ -1,4 +1,4 @@
-"""Clients of one terminal: they keep what they received, resume by cursor, and check each offset."""
+"""Clients of one terminal: they keep what they received, resume by cursor, check each offset."""
 
 import threading
 import time

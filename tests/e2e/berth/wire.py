@@ -1,6 +1,6 @@
 """The frames of docs/protocol.md as plain dicts, in both forms: binary (`berth.v1`) and JSON.
 
-A frame is {"kind": …, "channel": …, fields by name}; payload bytes are `data` (bytes in both forms).
+A frame is {"kind": …, "channel": …, fields by name}; payload bytes are `data`, as bytes.
 """
 
 import base64

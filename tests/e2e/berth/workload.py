@@ -15,7 +15,7 @@ class Acknowledged:
 
 
 class Workload:
-    """Threads that send commands until `target` are acknowledged; a quarter of those is sent again."""
+    """Threads that send commands until `target` are acknowledged; a quarter is sent again."""
 
     def __init__(self, port: int, token: str, environment: str, target: int, seed: int, threads=6):
         self.port, self.token, self.environment, self.target = port, token, environment, target

@@ -40,8 +40,10 @@ void add_account(CLI::App& top, app& run, const std::shared_ptr<options>& asked)
   create->callback([&run, asked] {
     const auto answer = run.authorised().post(
         "/api/v1/accounts", json::object{{"name", asked->name}, {"role", asked->role}});
-    run.print_object(answer,
-                     {{"ACCOUNT", "account.name"}, {"ID", "account.id"}, {"ROLE", "account.role"}, {"SECRET", "secret"}});
+    run.print_object(answer, {{"ACCOUNT", "account.name"},
+                              {"ID", "account.id"},
+                              {"ROLE", "account.role"},
+                              {"SECRET", "secret"}});
     run.note("the secret is its first token, shown this once: devctl login --token-stdin");
   });
   group->add_subcommand("list", "all accounts")->callback([&run] {
