@@ -81,16 +81,11 @@ environment_disk::environment_disk(std::string data_dir, bool reduced)
   fs::create_directories(root_, ignored);
   ::chmod(root_.c_str(), 0700);
   for (fs::directory_iterator each(root_, ignored), end; !ignored && each != end; each.increment(ignored)) {
+    const auto name = each->path().filename().native();
+    if (name.rfind(".new-", 0) == 0) fs::rename(each->path(), root_ + "/.gone-" + name.substr(5) + "-half", ignored);
+    if (name[0] == '.') continue;
     const auto known = message::decode(template_files::read(each->path().native() + "/sandbox"));
     if (known.has("index")) taken_.insert(static_cast<unsigned>(known.number("index")));
-  }
-}
-
-void environment_disk::sweep() {
-  std::error_code ignored;
-  for (fs::directory_iterator each(root_, ignored), end; !ignored && each != end; each.increment(ignored)) {
-    const auto name = each->path().filename().native();
-    if (name.rfind(".new-", 0) == 0 || name.rfind(".gone-", 0) == 0) delete_tree(each->path().native());
   }
 }
 

@@ -1,7 +1,7 @@
 // What of an environment persists over stop and start, and in which id range it lives.
 //
 //   DIR/environments/<id>/{upper, work, usr, usr_work, home, workspace, sandbox}    owned by the environment's root
-//   DIR/environments/.new-<id>     half made; deleted at start          .gone-<id>-<n>   being deleted
+//   DIR/environments/.new-<id>     half made          .gone-<id>-<n>   being deleted
 //
 // Host uid of the environment's uid u: id_base + index * 65536 + u; `index` is unique in the data directory and kept in
 // `sandbox`. The range lies above what adduser hands out and below 2^31. Any thread; calls for one id one at a time.
@@ -22,8 +22,8 @@ inline constexpr unsigned environments_on_disk_max = 4000;
 
 class environment_disk {
  public:
+  // Puts aside what a dead server left half made.
   environment_disk(std::string data_dir, bool reduced);
-  void sweep();  // deletes what was half made or half deleted
   bool exists(const environment_id& id) const;
   host_result<bool> create(const environment_spec& spec, const std::string& template_root);
   // Out of sight at once; the bytes go when delete_aside is called.

@@ -6,13 +6,16 @@ keyed_workers::keyed_workers(std::size_t threads, std::size_t jobs_max) : jobs_m
   for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
 }
 
-keyed_workers::~keyed_workers() {
+keyed_workers::~keyed_workers() { stop(); }
+
+void keyed_workers::stop() {
   {
     const std::lock_guard hold(mutex_);
     stopping_ = true;
   }
   ready_.notify_all();
   for (auto& thread : threads_) thread.join();
+  threads_.clear();
 }
 
 bool keyed_workers::post(const std::string& key, std::function<void()> job) {

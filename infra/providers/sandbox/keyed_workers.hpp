@@ -15,8 +15,9 @@ namespace berth {
 class keyed_workers {
  public:
   keyed_workers(std::size_t threads, std::size_t jobs_max);
-  ~keyed_workers();  // runs what is queued, then joins
-  // False if the bound is reached: the caller answers that it is overloaded.
+  ~keyed_workers();
+  void stop();  // runs what is queued, then joins; a post from now on is refused
+  // False if the bound is reached or it stops: the caller answers that it is overloaded.
   bool post(const std::string& key, std::function<void()> job);
   std::size_t queued() const;
 

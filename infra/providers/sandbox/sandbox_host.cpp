@@ -18,6 +18,9 @@ using launcher::message;
 using std::chrono::milliseconds;
 
 namespace {
+// Keys of jobs that belong to no environment.
+const std::string deletion_key = ".deletion";
+const std::string adoption_key = ".adoption";
 constexpr milliseconds probe_timeout{10'000};
 constexpr milliseconds start_timeout{15'000};
 constexpr milliseconds list_timeout{5'000};
@@ -67,11 +70,11 @@ sandbox_host::sandbox_host(sandbox_options options) : options_(std::move(options
   templates_ = {describe_host_template()};
   reactor_ = std::make_unique<agent::agent_reactor>();
   workers_ = std::make_unique<keyed_workers>(options_.worker_threads, options_.jobs_max);
-  (void)workers_->post("", [this] { disk_->sweep(); });
+  (void)workers_->post(deletion_key, [this] { disk_->delete_aside(); });
 }
 
 sandbox_host::~sandbox_host() {
-  workers_.reset();
+  workers_->stop();
   std::map<environment_id, running> all;
   {
     const std::lock_guard hold(mutex_);
@@ -249,7 +252,7 @@ void sandbox_host::destroy(const environment_id& id, std::uint64_t owner_epoch, 
     if (auto owned = check_epoch(id, owner_epoch); !owned) return done(owned.error());
     const auto gone = destroy_now(id);
     done(gone);
-    if (gone) (void)workers_->post("", [this] { disk_->delete_aside(); });
+    if (gone) (void)workers_->post(deletion_key, [this] { disk_->delete_aside(); });
   });
 }
 
@@ -261,7 +264,7 @@ host_result<bool> sandbox_host::destroy_now(const environment_id& id) {
 }
 
 void sandbox_host::adopt(host_completion<std::vector<adopted_environment>> done) {
-  if (!workers_->post("", [this, done] { adopt_now(done); })) {
+  if (!workers_->post(adoption_key, [this, done] { adopt_now(done); })) {
     reactor_->post([done] { done(host_error{host_errc::limit_exceeded, "the host is shutting down", ""}); });
   }
 }
