@@ -50,6 +50,8 @@ void terminal_effects::reconcile(const terminal::state& now, stream_version at) 
   if (now.status == status::ended) {
     go_live(now);
     following_ = false;
+    // Given up at its deadline, it may have been opened all the same.
+    if (now.end->reason == "failed" && !std::exchange(close_sent_, true)) host.close_terminal(now.environment, id());
     live_->ended(*now.end);
     pump();
   }

@@ -253,9 +253,16 @@ void universe::check_terminals() {
     const auto refused = each.viewer->refused;
     collect(each);
     stats_.checks += 2;
-    if (server_.host.has_terminal(each.id) && !refused &&
-        each.seen.size() != each.printed.size())
-      broken("terminal " + each.id.value + ": " + std::to_string(each.printed.size()) + " bytes printed, " +
+    terminal::state now;
+    server_.ask().read(each.id, principal{each.account, "t", false}, [&now](const auto& got) {
+      if (got) now = *got->state;
+    });
+    server_.settle();
+    const bool gave_up = now.end && now.end->reason == "failed";  // at its deadline: said so, and closed
+    if (gave_up && server_.host.terminal_alive(each.id)) broken("terminal " + each.id.value + " failed and runs");
+    if (server_.host.has_terminal(each.id) && !gave_up && !refused && each.seen.size() != each.printed.size())
+      broken("terminal " + each.id.value + " is " + std::string{terminal::name_of(now.status)} +
+             (now.end ? " (" + now.end->reason + ")" : "") + ": " + std::to_string(each.printed.size()) + " bytes printed, " +
              std::to_string(each.seen.size()) + " reached the client");
     if (server_.host.has_terminal(each.id) && each.typed.compare(0, server_.host.typed(each.id).size(),
                                                                   server_.host.typed(each.id)) != 0)

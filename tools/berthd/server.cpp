@@ -54,7 +54,7 @@ struct server::parts {
   data_directory directory;
   system_clock clock;
   metrics_page metrics;
-  agent_reactor pumps;  // of connections from inside environments to the gateway
+  agent::agent_reactor pumps;  // of connections from inside environments to the gateway
   std::unique_ptr<environment_host> host;
   std::unique_ptr<embedded_engine> engine;
   std::unique_ptr<bulk_log> bulk;
@@ -84,7 +84,7 @@ void server::parts::make_host() {
   options.cgroup_parent = of.cgroup_parent;
   options.gateway_connection = [this](const environment_id&, int fd) {
     if (port != 0)
-      pump_to_gateway(pumps, fd, port);
+      agent::pump_to_gateway(pumps, fd, port);
     else
       ::close(fd);
   };
@@ -108,7 +108,10 @@ std::optional<server::failure> server::parts::open_storage() {
     return failure{exit_code_of(opened.error()), std::move(message)};
   }
   engine = std::move(*opened);
-  auto logs = open_segment_bulk_log({directory.file("bulk"), &clock, [](const journal_error& error) { end_now(error); }});
+  bulk_options logs_options;
+  logs_options.dir = directory.file("bulk");
+  logs_options.on_fatal = [](const journal_error& error) { end_now(error); };
+  auto logs = open_bulk_log(logs_options);
   if (!logs) return failure{exit_code_of(logs.error()), logs.error().message};
   bulk = std::move(*logs);
   return std::nullopt;
