@@ -5,6 +5,7 @@
 #include "infra/memory/row_overlay.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/journal_engines.hpp"
+#include "tests/support/journal_sample.hpp"
 
 namespace berth::testing {
 
@@ -70,9 +71,12 @@ TEMPLATE_TEST_CASE("views: names, generations and prefixes do not see one anothe
 
 TEMPLATE_TEST_CASE("views: a rebuilt generation is swapped in and stays after a restart", "[infra]", VIEW_ENGINES) {
   TestType engine;
+  const auto listener = std::make_shared<recording_listener>();
+  REQUIRE_FALSE(engine.journal().append(sample_body(stream_named("a"), 1, 1), 1, listener));
+  REQUIRE(listener->wait_for(1));
   auto batch = engine.views().write({"usage", 2});
   batch->put("a", "new");
-  REQUIRE(batch->commit({0, 9}).has_value());
+  REQUIRE(batch->commit({0, 1}).has_value());
   batch.reset();
   REQUIRE(engine.views().swap_live("usage", 2).has_value());
   engine.reopen();
