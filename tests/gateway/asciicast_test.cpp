@@ -40,7 +40,7 @@ TEST_CASE("asciicast: v2 has absolute times and a header with width and height",
   CHECK(header.at("width") == 80);
   CHECK(header.at("height") == 24);
   CHECK(header.at("timestamp") == 1'800'000'000);
-  CHECK(lines[1] == R"([0.250000, "o", "a\r\n\u001B[1m\""])");
+  CHECK(lines[1] == R"([0.250000, "o", "a\r\n\u001b[1m\""])");
   CHECK(lines[2] == R"([1.500000, "r", "100x40"])");
   CHECK(lines[3] == R"([2.000000, "o", "b"])");
 }

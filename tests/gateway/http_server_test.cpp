@@ -171,7 +171,7 @@ TEST_CASE("http: chunked bodies are read, HTTP/1.0 is answered and closed", "[ga
   server here;
   http_client client(here.port);
   client.send("POST /api/v1/environments HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer " + here.world.admin_token +
-              "\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{\"name\":\"web\",\"i\r\n1d\r\nnstance_type\":\"lightweight\" } \r\n0\r\n\r\n");
+              "\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{\"name\":\"web\",\"i\r\n1e\r\nnstance_type\":\"lightweight\" } \r\n0\r\n\r\n");
   const auto made = client.read();
   REQUIRE(made);
   CHECK(made->status == 201);
