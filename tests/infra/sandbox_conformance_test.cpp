@@ -36,6 +36,8 @@ TEST_CASE("environment host: the sandbox keeps the rules of the port", "[infra]"
                      const environment_id id{"env_conformance"};
                      on.host->terminal_input(id, terminal, stream, ++*sequence, text, [](host_result<input_outcome>) {});
                    }};
+  on.owns({"env_conformance"});
+  on.epoch = 3;
   host_conformance(world).run();
 }
 

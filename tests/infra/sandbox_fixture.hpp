@@ -112,7 +112,6 @@ class sandbox {
     for (const auto& id : made_) await<bool>([&](auto done) { host->destroy(id, epoch, done); });
     host.reset();
     end_launcher(options_.data_dir);
-    remove_groups();
     delete_tree(directory_);
   }
   void open() {
@@ -148,6 +147,7 @@ class sandbox {
     if (!result) FAIL("start: " << result.error().message << " log: " << log(s.id));
     return *result;
   }
+  void owns(const environment_id& id) { made_.insert(id); }  // made by another way than create()
   environment_id up(const environment_spec& s) {
     create(s);
     start(s);
@@ -205,19 +205,6 @@ class sandbox {
   std::uint64_t epoch{1};
 
  private:
-  void remove_groups() const {
-    for (int attempt = 0; attempt < 100; ++attempt) {
-      bool left = false;
-      for (const auto* mount : {"/sys/fs/cgroup", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpuacct",
-                                "/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/cpu,cpuacct"}) {
-        const auto group = std::string(mount) + "/" + options_.cgroup_parent;
-        ::rmdir((group + "/launcher").c_str());
-        left = (::rmdir(group.c_str()) != 0 && errno == EBUSY) || left;
-      }
-      if (!left) return;
-      ::usleep(10'000);
-    }
-  }
   std::string directory_;
   sandbox_options options_;
   std::set<environment_id> made_;

@@ -21,6 +21,7 @@ using launcher::message;
 
 namespace {
 constexpr std::uint32_t dev_uid = 1000;
+constexpr std::size_t measured_entries_max = 500'000;
 constexpr int depth_max = 512;  // deeper trees are flattened by renaming
 
 host_error io_error(const std::string& step) {
@@ -56,6 +57,27 @@ void delete_entries(int folder, int top, int depth, unsigned& moved) {
     const int inner = ::openat(::dirfd(list), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (inner >= 0) delete_entries(inner, top, depth + 1, moved);
     ::unlinkat(::dirfd(list), entry->d_name, AT_REMOVEDIR);
+  }
+  ::closedir(list);
+}
+// By descriptor, so that no link a tenant puts there in between leads elsewhere.
+void add_bytes(int folder, int depth, std::size_t& entries_left, std::uint64_t& bytes) {
+  DIR* list = ::fdopendir(folder);
+  if (list == nullptr) {
+    ::close(folder);
+    return;
+  }
+  while (const dirent* entry = ::readdir(list)) {
+    const std::string_view name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    if (entries_left == 0) break;
+    --entries_left;
+    struct stat seen {};
+    if (::fstatat(::dirfd(list), entry->d_name, &seen, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    bytes += static_cast<std::uint64_t>(seen.st_blocks) * 512;
+    if (!S_ISDIR(seen.st_mode) || depth >= depth_max) continue;
+    const int inner = ::openat(::dirfd(list), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (inner >= 0) add_bytes(inner, depth + 1, entries_left, bytes);
   }
   ::closedir(list);
 }
@@ -185,6 +207,14 @@ std::optional<environment_disk::identity> environment_disk::find(const environme
   if (!known.has("index")) return std::nullopt;
   return identity{static_cast<unsigned>(known.number("index")), static_cast<std::uint32_t>(known.number("uid_base")),
                   known.number("owner_epoch")};
+}
+
+std::uint64_t environment_disk::bytes_used(const environment_id& id) const {
+  std::uint64_t bytes = 0;
+  std::size_t entries_left = measured_entries_max;
+  const int folder = ::open(path(id).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder >= 0) add_bytes(folder, 0, entries_left, bytes);
+  return bytes;
 }
 
 void environment_disk::remember_epoch(const environment_id& id, std::uint64_t owner_epoch) {

@@ -30,6 +30,8 @@ class environment_disk {
   host_result<bool> put_aside(const environment_id& id);
   void delete_aside();
   std::string path(const environment_id& id) const { return root_ + "/" + id.value; }
+  // Bytes the environment occupies; a lower bound if it has more files than are looked at. Slow: a worker's job.
+  std::uint64_t bytes_used(const environment_id& id) const;
   struct identity {
     unsigned index{};
     std::uint32_t uid_base{};

@@ -6,6 +6,7 @@
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -69,7 +70,7 @@ host_result<bool> launcher_client::ensure_locked() {
   auto version = ask_once(message().add("do", "version"), version_timeout);
   if (version && version->text.number("version") != static_cast<std::uint64_t>(launcher::protocol_version)) {
     // Its environments run on and are adopted by the next one.
-    (void)ask_once(message().add("do", "quit"), quit_timeout);
+    (void)quit(false);
     version = host_error{host_errc::unavailable, "launcher of another version", ""};
   }
   if (!version) {
@@ -82,7 +83,20 @@ host_result<bool> launcher_client::ensure_locked() {
   return true;
 }
 
-bool launcher_client::quit() { return ask_once(message().add("do", "quit"), quit_timeout).has_value(); }
+bool launcher_client::quit(bool only_if_idle) {
+  message request;
+  request.add("do", "quit");
+  if (only_if_idle) request.add("if_idle", "1");
+  const auto answer = ask_once(request, quit_timeout);
+  if (!answer) return false;
+  const auto pid = static_cast<int>(answer->text.number("pid"));
+  const unique_fd pidfd{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))};
+  pollfd wait{pidfd.get(), POLLIN, 0};
+  if (pidfd) ::poll(&wait, 1, static_cast<int>(quit_timeout.count()));
+  ::waitpid(pid, nullptr, WNOHANG);
+  for (const auto& group : answer->text.all("group")) ::rmdir(group.c_str());
+  return true;
+}
 
 host_result<launcher_answer> launcher_client::ask(message request, std::chrono::milliseconds within) {
   auto reply = ask_once(request, within);

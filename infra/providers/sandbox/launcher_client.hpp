@@ -33,7 +33,8 @@ class launcher_client {
   host_result<bool> ensure();
   // Starts a launcher again if it is gone. Requests are repeatable, so one that was lost with it is asked once more.
   host_result<launcher_answer> ask(launcher::message request, std::chrono::milliseconds within);
-  bool quit();  // the launcher ends, environments run on; true if there was one
+  // The launcher ends, environments run on; true if there was one that did. Its empty cgroups are removed.
+  bool quit(bool only_if_idle);
   int pid() const { return pid_; }
   int run_folder() const { return run_folder_; }  // descriptor of DIR/run: short paths to sockets below it
 

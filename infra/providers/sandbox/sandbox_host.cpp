@@ -81,6 +81,7 @@ sandbox_host::~sandbox_host() {
     all.swap(running_);
   }
   for (auto& [id, each] : all) each.link->detach();
+  (void)launcher_->quit(true);  // with nothing to keep, nothing is left on the machine
   reactor_.reset();
 }
 
@@ -276,8 +277,13 @@ void sandbox_host::adopt_now(host_completion<std::vector<adopted_environment>> d
   adoption begun;
   begun.done = std::move(done);
   std::vector<std::pair<environment_id, agent::unique_fd>> opened;
+  std::vector<environment_id> connected;
   for (const auto& line : listed->text.all("environment")) {
     const environment_id id{line.substr(0, line.find(' '))};
+    if (link_of(id)) {
+      connected.push_back(id);  // started or adopted before, by this server
+      continue;
+    }
     auto held = launcher_->ask(message().add("do", "open").add("id", id.value), list_timeout);
     if (!held) continue;  // it ended in between
     if (!disk_->exists(id)) {
@@ -294,9 +300,12 @@ void sandbox_host::adopt_now(host_completion<std::vector<adopted_environment>> d
   for (std::filesystem::directory_iterator each(run_dir_ + "/envs", ignored), end; !ignored && each != end;
        each.increment(ignored)) {
     const environment_id id{each->path().filename().native()};
-    if (!begun.found.contains(id)) (void)tails_->shelve(id);
+    if (!begun.found.contains(id) && !link_of(id)) (void)tails_->shelve(id);
   }
-  reactor_->run([this, &begun] { adoption_ = std::move(begun); });
+  reactor_->run([&] {
+    for (const auto& id : connected) begun.found[id] = present(id);
+    adoption_ = std::move(begun);
+  });
   for (auto& [id, pidfd] : opened) {
     const auto identity = disk_->find(id);
     incarnation life;
@@ -314,6 +323,16 @@ void sandbox_host::adopt_now(host_completion<std::vector<adopted_environment>> d
   });
 }
 
+adopted_environment sandbox_host::present(const environment_id& id) const {
+  adopted_environment one{id, {}, {}};
+  for (const auto& [terminal, owner] : terminals_) {
+    if (owner == id) one.terminals.push_back(terminal);
+  }
+  const std::lock_guard hold(mutex_);
+  if (const auto at = running_.find(id); at != running_.end()) one.life = at->second.life;
+  return one;
+}
+
 void sandbox_host::finish_adoption_if_complete() {
   if (!adoption_ || !adoption_->silent.empty()) return;
   auto finished = std::move(*adoption_);
@@ -329,7 +348,7 @@ std::unique_ptr<environment_host> make_sandbox_host(sandbox_options options) {
 
 bool end_launcher(const std::string& data_dir) {
   launcher_client client({"", data_dir + "/run", "", "", false});
-  return client.quit();
+  return client.quit(false);
 }
 
 }  // namespace berth

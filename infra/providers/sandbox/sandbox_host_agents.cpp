@@ -4,6 +4,10 @@
 
 namespace berth {
 
+namespace {
+constexpr std::chrono::minutes disk_measured_every{5};
+}
+
 void sandbox_host::exec(const environment_id& id, const exec_request& request, host_completion<exec_output> done) {
   if (const auto link = link_of(id)) return link->exec(request, std::move(done));
   reactor_->post([this, id, done = std::move(done)] { done(not_running(id)); });
@@ -11,7 +15,12 @@ void sandbox_host::exec(const environment_id& id, const exec_request& request, h
 
 void sandbox_host::open_terminal(const environment_id& id, const terminal_spec& spec,
                                  host_completion<terminal_started> done) {
-  if (const auto link = link_of(id)) return link->open_terminal(spec, std::move(done));
+  if (const auto link = link_of(id)) {
+    return link->open_terminal(spec, [this, id, terminal = spec.id, done = std::move(done)](auto opened) {
+      if (opened) terminals_[terminal] = id;
+      done(std::move(opened));
+    });
+  }
   reactor_->post([this, id, done = std::move(done)] { done(not_running(id)); });
 }
 
@@ -50,6 +59,7 @@ void sandbox_host::terminal_durable(const environment_id& id, const terminal_id&
 }
 
 void sandbox_host::close_terminal(const environment_id& id, const terminal_id& terminal) {
+  reactor_->post([this, terminal] { terminals_.erase(terminal); });
   if (const auto link = link_of(id)) link->close_terminal(terminal);
 }
 
@@ -59,6 +69,8 @@ void sandbox_host::dial(const environment_id& id, std::uint16_t port, host_compl
 }
 
 void sandbox_host::agent_ready(const environment_id& id, const std::vector<agent::agent_terminal>& terminals) {
+  std::erase_if(terminals_, [&](const auto& each) { return each.second == id; });
+  for (const auto& each : terminals) terminals_[each.id] = id;
   if (!adoption_ || adoption_->silent.erase(id) == 0) return;
   for (const auto& each : terminals) adoption_->found[id].terminals.push_back(each.id);
   finish_adoption_if_complete();
@@ -84,8 +96,22 @@ void sandbox_host::terminal_missing(const terminal_id& terminal, const host_erro
   if (observer_ != nullptr) observer_->terminal_ended(terminal, end);
 }
 
+// What the agent sees is the host's file system; what counts is what the environment put there.
 void sandbox_host::stats_seen(const environment_id& id, const environment_stats& stats) {
-  if (observer_ != nullptr) observer_->environment_stats_seen(id, stats);
+  measure_disk(id);
+  auto seen = stats;
+  seen.disk_bytes = disk_use_[id].bytes;
+  if (observer_ != nullptr) observer_->environment_stats_seen(id, seen);
+}
+
+void sandbox_host::measure_disk(const environment_id& id) {
+  auto& use = disk_use_[id];
+  const auto now = std::chrono::steady_clock::now();
+  if (use.measuring || (use.bytes != 0 && now - use.measured < disk_measured_every)) return;
+  use.measuring = workers_->post(".measure", [this, id] {
+    const auto bytes = disk_->bytes_used(id);
+    reactor_->post([this, id, bytes] { disk_use_[id] = {bytes, std::chrono::steady_clock::now(), false}; });
+  });
 }
 
 void sandbox_host::gateway_connection(const environment_id& id, int fd) {
@@ -102,6 +128,8 @@ void sandbox_host::agent_over(const environment_id& id, const incarnation& life,
     stopping = at->second.stopping;
     running_.erase(at);
   }
+  disk_use_.erase(id);
+  std::erase_if(terminals_, [&](const auto& each) { return each.second == id; });
   if (adoption_ && adoption_->silent.erase(id) > 0) {
     adoption_->found.erase(id);
     finish_adoption_if_complete();

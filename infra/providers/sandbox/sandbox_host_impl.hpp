@@ -77,8 +77,10 @@ class sandbox_host final : public environment_host, public agent::agent_link_obs
   host_result<bool> destroy_now(const environment_id& id);
   void adopt_now(host_completion<std::vector<adopted_environment>> done);
   void finish_adoption_if_complete();
+  adopted_environment present(const environment_id& id) const;
   void connect(const environment_id& id, const incarnation& life, agent::unique_fd pidfd, std::uint64_t owner_epoch);
   void await_agent_end(const environment_id& id);
+  void measure_disk(const environment_id& id);
   link_ptr link_of(const environment_id& id) const;
   host_error not_running(const environment_id& id) const;
   std::string run_path(const environment_id& id) const { return run_dir_ + "/envs/" + id.value; }
@@ -105,7 +107,14 @@ class sandbox_host final : public environment_host, public agent::agent_link_obs
     std::uint64_t next{};
   };
   std::map<terminal_id, followed> followed_;
+  std::map<terminal_id, environment_id> terminals_;  // that agents hold
   std::optional<adoption> adoption_;
+  struct disk_use {
+    std::uint64_t bytes{};
+    std::chrono::steady_clock::time_point measured;
+    bool measuring{};
+  };
+  std::map<environment_id, disk_use> disk_use_;
 
   std::unique_ptr<agent::agent_reactor> reactor_;
   std::unique_ptr<keyed_workers> workers_;

@@ -155,6 +155,15 @@ bool cgroup_tree::remove(const std::string& id) const {
   return gone;
 }
 
+std::vector<std::string> cgroup_tree::own_groups() const {
+  std::vector<std::string> all;
+  for (const auto* h : used()) {
+    all.push_back(group(*h, "launcher"));
+    all.push_back(group(*h, ""));
+  }
+  return all;
+}
+
 std::string cgroup_tree::probe(std::vector<std::string>& problems) {
   const std::string name = "probe-" + std::to_string(::getpid());
   const auto tried = create(name, {64u << 20, 500, 32});

@@ -32,6 +32,8 @@ class cgroup_tree {
   workload_group create(const std::string& id, const cgroup_limits& limits);
   void kill(const std::string& id) const;  // cgroup.kill where there is v2; the caller ends pid 1 as well
   bool remove(const std::string& id) const;  // false: busy still, try again
+  // This process's groups, then their parents: whoever outlives it may remove them.
+  std::vector<std::string> own_groups() const;
   // "memory,cpu,pids", a part of it, or "none"; found by making a group and reading each limit back.
   std::string probe(std::vector<std::string>& problems);
 

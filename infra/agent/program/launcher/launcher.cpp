@@ -21,6 +21,7 @@ constexpr std::size_t clients_max = 16;
 constexpr int group_removal_attempts_max = 500;
 constexpr int group_removal_interval_ms = 10;
 constexpr std::uint64_t grace_ms_max = 30'000;
+constexpr std::int64_t idle_ms_max = 600'000;
 }  // namespace
 
 launcher::launcher(const launcher_options& options)
@@ -85,6 +86,7 @@ void launcher::adopt() {
 }
 
 void launcher::serve() {
+  asked_at_ms_ = monotonic_ms();
   while (!quit_) {
     std::vector<pollfd> waits{{listen_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
     for (const auto& [fd, held] : clients_) waits.push_back({fd, POLLIN, 0});
@@ -111,12 +113,13 @@ void launcher::serve() {
     }
     if (waits[0].revents != 0) accept_client();
   }
+  if (environments_.empty()) machine_.net.remove();
 }
 
 int launcher::timeout_ms() const {
   if (!leftover_groups_.empty()) return group_removal_interval_ms;
-  std::int64_t wait = -1;
   const auto now = monotonic_ms();
+  std::int64_t wait = environments_.empty() ? std::max<std::int64_t>(0, asked_at_ms_ + idle_ms_max - now) : -1;
   for (const auto& [id, e] : environments_) {
     if (e.kill_at_ms == 0) continue;
     const auto left = std::max<std::int64_t>(0, e.kill_at_ms - now);
@@ -127,6 +130,7 @@ int launcher::timeout_ms() const {
 
 void launcher::tick() {
   const auto now = monotonic_ms();
+  if (environments_.empty() && now - asked_at_ms_ >= idle_ms_max) quit_ = true;
   for (auto& [id, e] : environments_) {
     if (e.kill_at_ms == 0 || e.kill_at_ms > now) continue;
     kill_environment(machine_, id, e.pidfd.get());
@@ -152,6 +156,7 @@ void launcher::reap(const std::string& id) {
   if (at == environments_.end()) return;
   auto ended = std::move(at->second);
   environments_.erase(at);
+  asked_at_ms_ = monotonic_ms();
   int status = 0;
   const bool ours = ::waitpid(ended.pid, &status, WNOHANG) == ended.pid;
   machine_.cgroups.kill(id);
@@ -212,6 +217,7 @@ void launcher::answer(int client, const std::string& tag, message reply, int des
 }
 
 void launcher::handle(int client, const message& asked) {
+  asked_at_ms_ = monotonic_ms();
   const auto& what = asked.text("do");
   const auto& tag = asked.text("tag");
   if (what == "version") {
@@ -234,11 +240,22 @@ void launcher::handle(int client, const message& asked) {
     if (at == environments_.end()) return answer(client, tag, message().add("error", "no such environment runs"));
     answer(client, tag, message().add("incarnation", at->second.incarnation), at->second.pidfd.get());
   } else if (what == "quit") {
-    quit_ = true;
-    answer(client, tag, message().add("ok", "1"));
+    leave(client, asked);
   } else {
     answer(client, tag, message().add("error", "unknown request \"" + what + "\""));
   }
+}
+
+void launcher::leave(int client, const message& asked) {
+  if (asked.has("if_idle") && !environments_.empty()) {
+    return answer(client, asked.text("tag"), message().add("error", "environments are running"));
+  }
+  quit_ = true;
+  message reply;
+  if (environments_.empty()) {
+    for (const auto& each : machine_.cgroups.own_groups()) reply.add("group", each);
+  }
+  answer(client, asked.text("tag"), reply.add("pid", static_cast<std::uint64_t>(::getpid())));
 }
 
 void launcher::start(int client, const message& asked) {

@@ -4,6 +4,8 @@
 //
 //   berth-agent --launcher --run DIR/run --cgroup-parent NAME --network-tag HEX [--no-network] [--ready-fd N]
 //
+// With no environment and nothing asked for 10 minutes it ends by itself and takes bridge and rules along; the next
+// request of the server starts another.
 // Files below DIR/run: launcher.sock (protocol.hpp), launcher.lock (one launcher a directory), mnt/ (mount points of its
 // private mount namespace), envs/<id>/{life, exit, agent.sock, agent.log, state/}.
 // Exit codes: 0 asked to quit, 1 cannot start (a line on stderr and on the ready descriptor), 2 usage, 3 another one runs.
@@ -57,6 +59,7 @@ class launcher {
   void stop(int client, const message& asked, bool at_once);
   void reap(const std::string& id);
   void tick();
+  void leave(int client, const message& asked);
   int timeout_ms() const;
 
   launcher_options options_;
@@ -68,6 +71,7 @@ class launcher {
   std::map<int, unique_fd> clients_;
   std::map<std::string, environment> environments_;
   std::map<std::string, int> leftover_groups_;  // id -> attempts to remove its cgroups
+  std::int64_t asked_at_ms_{};  // the last request or end of an environment
   bool quit_{};
 };
 

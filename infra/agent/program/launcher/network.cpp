@@ -101,6 +101,13 @@ fault network::prepare() {
   return no_fault();
 }
 
+void network::remove() {
+  if (!works_) return;
+  works_ = false;
+  (void)run_program({find_nft(), "delete", "table", "inet", "berth_" + tag_}, "");
+  (void)remove_link("brth" + tag_);
+}
+
 fault network::attach(int pid, unsigned index) {
   if (find_uplink() != uplink_) {
     if (auto failed = prepare()) return failed;

@@ -20,6 +20,7 @@ class network {
   explicit network(std::string tag) : tag_(std::move(tag)) {}
   // Makes bridge and rules; repeatable. On failure `works()` is false and the fault says what to do.
   fault prepare();
+  void remove();  // bridge and rules; no environment may be running
   bool works() const { return works_; }
   // The namespace of `pid` gets eth0; `index` (0..4095) chooses its address. The child configures it by itself.
   fault attach(int pid, unsigned index);

@@ -9,7 +9,7 @@
 //   do stop            id incarnation grace_ms                       status (when it is gone)
 //   do kill            id incarnation                                status (when it is gone)
 //   do list                                                          environment* = "id incarnation pid start_time"
-//   do quit                                                          (exits; environments run on)
+//   do quit            if_idle                                       group* (exits; environments run on)
 // The pidfd is checked against pid and start time by the launcher. Every request may carry `tag`, which its answer repeats. A failed one answers `error TEXT`.
 #pragma once
 
