@@ -18,7 +18,8 @@ void index_environment(view& rows, const std::string& id, const environment::sta
   const auto& account = now.account.value;
   if (now.status == environment::status::deleted) {
     rows.erase(keys::join("environments", account, id));
-    rows.erase(keys::join("environment-name", account, now.name));
+    const auto name = keys::join("environment-name", account, now.name);
+    if (rows.get(name) == id) rows.erase(name);
     rows.put(keys::join("deleted", account, id), present);
   } else if (now.status == environment::status::creating) {
     rows.put(keys::join("environments", account, id), present);
