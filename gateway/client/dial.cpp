@@ -54,9 +54,9 @@ class attempt : public std::enable_shared_from_this<attempt<Stream>> {
                             });
   }
 
+  // Once it completed, the socket is its taker's.
   void cancel() {
-    done_ = {};
-    stop();
+    if (std::exchange(done_, {})) stop();
   }
 
  private:

@@ -212,10 +212,10 @@ void terminal_channel::take(wire::input what) {
     return refuse_input(what.sequence, reject(rejection_code::invalid_argument,
                                               "input has a sequence from 1 and 1 to 16384 bytes", "input"));
   const bool after_refused = refused_from_ != 0 && what.sequence > refused_from_;
-  if (after_refused || unapplied_bytes_ + what.bytes.size() > ws_input_unacknowledged_bytes_max) {
-    if (!after_refused) refused_from_ = what.sequence;
-    return refuse_input(what.sequence, reject(rejection_code::overloaded, "64 KiB of input wait to be applied"));
-  }
+  if (after_refused || unapplied_bytes_ + what.bytes.size() > ws_input_unacknowledged_bytes_max)
+    return refuse_input(what.sequence, reject(rejection_code::overloaded,
+                                              after_refused ? "an earlier frame was refused: send that one first"
+                                                            : "64 KiB of input wait to be applied"));
   refused_from_ = 0;
   unapplied_.emplace_back(what.sequence, what.bytes.size());
   unapplied_bytes_ += what.bytes.size();
@@ -231,13 +231,19 @@ void terminal_channel::applied(std::uint64_t sequence) {
   host_.send_now(number_, wire::input_applied{sequence});
 }
 
+// A terminal that cannot be reached now (its agent is away, too much waits) refuses a frame and, by their gap, all that
+// were on their way behind it: for the client both mean the same, send again from the first refused one.
 void terminal_channel::refuse_input(std::uint64_t sequence, const rejection& why) {
   std::erase_if(unapplied_, [&](const auto& sent) {
     if (sent.first != sequence) return false;
     unapplied_bytes_ -= sent.second;
     return true;
   });
-  host_.send_now(number_, wire::input_refused{sequence, name_of(why.code), utf8_of(why.message)});
+  const bool passes = why == rejection_code::overloaded || why == rejection_code::unavailable;
+  if (passes && (refused_from_ == 0 || sequence < refused_from_)) refused_from_ = sequence;
+  const bool behind_refused = why == rejection_code::wrong_state && refused_from_ != 0 && sequence > refused_from_;
+  const auto code = passes || behind_refused ? rejection_code::overloaded : why.code;
+  host_.send_now(number_, wire::input_refused{sequence, name_of(code), utf8_of(why.message)});
 }
 
 void terminal_channel::take(const wire::resize& what) {

@@ -1,8 +1,6 @@
 #include "gateway/ws/ws_upgrade.hpp"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-
+#include <boost/asio/detail/socket_types.hpp>  // the socket options' numbers
 #include <boost/asio/dispatch.hpp>
 #include <boost/beast/http/write.hpp>
 
