@@ -18,12 +18,19 @@ secret_hash hash_of(std::uint8_t n) {
   out[0] = n;
   return out;
 }
-issue_token token_one() { return {{"tok_1"}, "laptop", hash_of(1), {}}; }
-request_environment request(std::string id = "env_1", std::string name = "web") {
-  return {{std::move(id)}, std::move(name), "balanced", "host", std::string{current_price_list}, {}};
+issue_token token_one() {
+  return {{"tok_1"}, "laptop", hash_of(1), {}};
 }
-given existing() { return given{}.after(create{"alice", role::admin}); }
-given shut() { return existing().after(token_one()).after(request()).after(disable{"unpaid"}); }
+request_environment request(std::string id = "env_1", std::string name = "web") {
+  return {
+      {std::move(id)}, std::move(name), "balanced", "host", std::string{current_price_list}, {}};
+}
+given existing() {
+  return given{}.after(create{"alice", role::admin});
+}
+given shut() {
+  return existing().after(token_one()).after(request()).after(disable{"unpaid"});
+}
 
 }  // namespace
 
@@ -48,19 +55,23 @@ TEST_CASE("account: a disabled one only loses rights and finishes what was begun
   CHECK(shut().when(issue_token{{"tok_2"}, "", hash_of(2), {}}) == code::forbidden);
   CHECK(shut().when(request("env_2", "db")) == code::forbidden);
   CHECK(shut().when(revoke_token{{"tok_1"}}, 1s) == then{token_revoked{{"tok_1"}, t0 + 1s}});
-  CHECK(shut().when(confirm_environment{{"env_1"}}, 1s) == then{environment_confirmed{{"env_1"}, t0 + 1s}});
+  CHECK(shut().when(confirm_environment{{"env_1"}}, 1s) ==
+        then{environment_confirmed{{"env_1"}, t0 + 1s}});
   CHECK(shut().when(release_name{{"env_1"}}, 1s) == then{name_released{{"env_1"}, "web", t0 + 1s}});
   CHECK(shut().when(disable{"again"}) == then{});
 }
 
 TEST_CASE("account: tokens are checked, issued once, and bounded", "[events]") {
   CHECK(existing().when(issue_token{{""}, "", hash_of(1), {}}).field() == "token");
-  CHECK(existing().when(issue_token{{"tok_1"}, std::string(300, 'x'), hash_of(1), {}}).field() == "label");
+  CHECK(existing().when(issue_token{{"tok_1"}, std::string(300, 'x'), hash_of(1), {}}).field() ==
+        "label");
   CHECK(existing().when(issue_token{{"tok_1"}, "", {}, {}}).field() == "hash");
   CHECK(existing().when(issue_token{{"tok_1"}, "", hash_of(1), t0}).field() == "expires_at");
-  CHECK(existing().when(token_one()) == then{token_issued{{"tok_1"}, "laptop", hash_of(1), {}, t0}});
+  CHECK(existing().when(token_one()) ==
+        then{token_issued{{"tok_1"}, "laptop", hash_of(1), {}, t0}});
   CHECK(existing().after(token_one()).when(token_one()) == then{});
-  CHECK(existing().after(token_one()).when(issue_token{{"tok_1"}, "", hash_of(9), {}}) == code::wrong_state);
+  CHECK(existing().after(token_one()).when(issue_token{{"tok_1"}, "", hash_of(9), {}}) ==
+        code::wrong_state);
   auto full = existing();
   for (std::size_t i = 0; i < tokens_max; ++i) {
     full.after(issue_token{{"t" + std::to_string(i)}, "", hash_of(1), t0 + 10s});
@@ -70,7 +81,8 @@ TEST_CASE("account: tokens are checked, issued once, and bounded", "[events]") {
   CHECK(full.after(revoke_token{{"t0"}}, 1s).when(token_one(), 2s).decided.has_value());
 }
 
-TEST_CASE("account: dead tokens are forgotten, the oldest first, so that the state stays bounded", "[events]") {
+TEST_CASE("account: dead tokens are forgotten, the oldest first, so that the state stays bounded",
+          "[events]") {
   auto busy = existing();
   for (std::size_t i = 0; i < 3 * tokens_max; ++i) {
     const token_id id{"t" + std::to_string(i)};
@@ -84,7 +96,9 @@ TEST_CASE("account: dead tokens are forgotten, the oldest first, so that the sta
 
 TEST_CASE("account: revoking is recorded once and only for what exists", "[events]") {
   CHECK(existing().when(revoke_token{{"tok_1"}}) == code::not_found);
-  CHECK(existing().after(token_one()).after(revoke_token{{"tok_1"}}).when(revoke_token{{"tok_1"}}) == then{});
+  CHECK(
+      existing().after(token_one()).after(revoke_token{{"tok_1"}}).when(revoke_token{{"tok_1"}}) ==
+      then{});
 }
 
 TEST_CASE("account: a request for an environment is checked in order", "[events]") {

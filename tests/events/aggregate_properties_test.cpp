@@ -11,7 +11,8 @@ namespace {
 
 using test::chance;
 
-// Asks `commands` random commands and calls check(before, events, after, now) after each accepted one.
+// Asks `commands` random commands and calls check(before, events, after, now) after each accepted
+// one.
 template <class A, class Check>
 void live(std::uint64_t seed, int commands, Check check) {
   chance any{seed};
@@ -58,7 +59,8 @@ void check_snapshots(std::uint64_t seed) {
   });
 }
 
-// An event applied where it does not belong, and a command decided there, still give a state that can be kept.
+// An event applied where it does not belong, and a command decided there, still give a state that
+// can be kept.
 template <class A>
 void check_total(std::uint64_t seed) {
   std::vector<typename A::event> pool;
@@ -71,7 +73,8 @@ void check_total(std::uint64_t seed) {
   for (int i = 0; i < 200; ++i) {
     state = A::apply(std::move(state), pool[any.below(pool.size())]);
     RC_ASSERT(*A::decode_state(A::encode_state(state)) == state);
-    (void)A::decide(state, test::random_command(any, state, test::start_of_time), {test::start_of_time});
+    (void)A::decide(state, test::random_command(any, state, test::start_of_time),
+                    {test::start_of_time});
   }
 }
 
@@ -97,7 +100,8 @@ void check_fuzz(std::uint64_t seed) {
     }
     if (any.one_in(4)) bytes.resize(any.below(bytes.size() + 1));
     if (auto state = A::decode_state(bytes)) (void)A::encode_state(*state);
-    const event_record record{static_cast<std::uint16_t>(any.one_in(8) ? any.below(70'000) : types[i]), bytes};
+    const event_record record{
+        static_cast<std::uint16_t>(any.one_in(8) ? any.below(70'000) : types[i]), bytes};
     if (auto happened = A::decode(record)) (void)A::apply(typename A::state{}, *happened);
     RC_ASSERT(!event_to_json(A::kind, record).empty());
     RC_ASSERT(!state_to_json(A::kind, bytes).empty());
@@ -106,13 +110,14 @@ void check_fuzz(std::uint64_t seed) {
 
 template <class A>
 bool holds(const std::string& what, void (*property)(std::uint64_t)) {
-  return rc::check(std::string{name_of(A::kind)} + ": " + what, [=](std::uint64_t seed) { property(seed); });
+  return rc::check(std::string{name_of(A::kind)} + ": " + what,
+                   [=](std::uint64_t seed) { property(seed); });
 }
 
 template <class... As>
 struct kinds {};
-using every_kind = kinds<environment::aggregate, account::aggregate, terminal::aggregate, session::aggregate,
-                         host::aggregate>;
+using every_kind = kinds<environment::aggregate, account::aggregate, terminal::aggregate,
+                         session::aggregate, host::aggregate>;
 
 template <class... As, class Each>
 void for_every(kinds<As...>, Each each) {
@@ -133,7 +138,8 @@ std::map<std::string, int> events_seen() {
 
 }  // namespace
 
-TEST_CASE("aggregates: random histories hold every kind of event, each more than once", "[events]") {
+TEST_CASE("aggregates: random histories hold every kind of event, each more than once",
+          "[events]") {
   for_every(every_kind{}, [](auto a) {
     const auto seen = events_seen<decltype(a)>();
     for (const auto& [name, count] : seen) {
@@ -148,33 +154,40 @@ TEST_CASE("aggregates: random histories hold every kind of event, each more than
 }
 
 TEST_CASE("aggregates: stored events read back equal, and refold to the state kept", "[events]") {
-  for_every(every_kind{}, [](auto a) { CHECK(holds<decltype(a)>("codec", check_codec<decltype(a)>)); });
+  for_every(every_kind{},
+            [](auto a) { CHECK(holds<decltype(a)>("codec", check_codec<decltype(a)>)); });
 }
 
 TEST_CASE("aggregates: snapshots read back equal, and equal states give equal bytes", "[events]") {
-  for_every(every_kind{}, [](auto a) { CHECK(holds<decltype(a)>("snapshots", check_snapshots<decltype(a)>)); });
+  for_every(every_kind{},
+            [](auto a) { CHECK(holds<decltype(a)>("snapshots", check_snapshots<decltype(a)>)); });
 }
 
 TEST_CASE("aggregates: apply is total, whatever the event and the state", "[events]") {
-  for_every(every_kind{}, [](auto a) { CHECK(holds<decltype(a)>("total", check_total<decltype(a)>)); });
+  for_every(every_kind{},
+            [](auto a) { CHECK(holds<decltype(a)>("total", check_total<decltype(a)>)); });
 }
 
 TEST_CASE("aggregates: mutated bytes are refused or read, and never crash", "[events]") {
-  for_every(every_kind{}, [](auto a) { CHECK(holds<decltype(a)>("fuzz", check_fuzz<decltype(a)>)); });
+  for_every(every_kind{},
+            [](auto a) { CHECK(holds<decltype(a)>("fuzz", check_fuzz<decltype(a)>)); });
 }
 
-TEST_CASE("environment: DELETED is final, and a transient state always has a deadline ahead", "[events]") {
+TEST_CASE("environment: DELETED is final, and a transient state always has a deadline ahead",
+          "[events]") {
   using A = environment::aggregate;
   using environment::status;
   CHECK(rc::check([](std::uint64_t seed) {
-    live<A>(seed, 300, [](const auto& before, const auto& events, const auto& after, timestamp now) {
-      if (before.status == status::deleted) RC_ASSERT(events.empty());
-      const bool transient = after.status == status::creating || after.status == status::starting ||
-                             after.status == status::stopping || after.status == status::deleting;
-      RC_ASSERT(transient == (after.deadline != timestamp{}));
-      if (!after.pending_execs.empty()) RC_ASSERT(after.status == status::running);
-      if (before.status != after.status && transient) RC_ASSERT(after.deadline > now);
-    });
+    live<A>(seed, 300,
+            [](const auto& before, const auto& events, const auto& after, timestamp now) {
+              if (before.status == status::deleted) RC_ASSERT(events.empty());
+              const bool transient =
+                  after.status == status::creating || after.status == status::starting ||
+                  after.status == status::stopping || after.status == status::deleting;
+              RC_ASSERT(transient == (after.deadline != timestamp{}));
+              if (!after.pending_execs.empty()) RC_ASSERT(after.status == status::running);
+              if (before.status != after.status && transient) RC_ASSERT(after.deadline > now);
+            });
   }));
 }
 
@@ -227,8 +240,10 @@ TEST_CASE("aggregates: canonical texts of different commands differ", "[events]"
     for (int i = 0; i < 100; ++i) {
       environment::exec c;
       c.id.value = any.pick({"e", "e1"});
-      for (auto n = any.below(4); n > 0; --n) c.command.push_back(any.pick({"", "1", "1:", "2:1:,", ","}));
-      for (auto n = any.below(3); n > 0; --n) c.env[any.pick({"1", "1:", ","})] = any.pick({"", "1", ","});
+      for (auto n = any.below(4); n > 0; --n)
+        c.command.push_back(any.pick({"", "1", "1:", "2:1:,", ","}));
+      for (auto n = any.below(3); n > 0; --n)
+        c.env[any.pick({"1", "1:", ","})] = any.pick({"", "1", ","});
       std::string content = c.id.value + '\n' + std::to_string(c.command.size()) + '\n';
       for (const auto& argument : c.command) content += argument + '\n';
       for (const auto& [name, value] : c.env) content += name + '\t' + value + '\n';

@@ -1,5 +1,5 @@
-#include "events/session/aggregate.hpp"
 #include "events/host/aggregate.hpp"
+#include "events/session/aggregate.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/given.hpp"
 
@@ -15,10 +15,18 @@ const timestamp t0 = test::start_of_time;
 const input_stream_id stream_1 = uuid::derived("test", "1");
 const input_stream_id stream_2 = uuid::derived("test", "2");
 
-open make() { return {{"acct_1"}, {"tok_1"}, "web", stream_1}; }
-given existing() { return given{}.after(make()); }
-given attached_one() { return existing().after(attach{"c1", "127.0.0.1"}, 1s); }
-given over() { return attached_one().after(close{close_reason::logout}, 2s); }
+open make() {
+  return {{"acct_1"}, {"tok_1"}, "web", stream_1};
+}
+given existing() {
+  return given{}.after(make());
+}
+given attached_one() {
+  return existing().after(attach{"c1", "127.0.0.1"}, 1s);
+}
+given over() {
+  return attached_one().after(close{close_reason::logout}, 2s);
+}
 
 }  // namespace
 
@@ -38,8 +46,8 @@ TEST_CASE("session: open checks its arguments and happens once", "[events]") {
 }
 
 TEST_CASE("session: what does not exist is not found", "[events]") {
-  for (const command& asked : std::vector<command>{attach{"c1", ""}, detach{"c1"}, hand_over{"phone", stream_2},
-                                                   close{}, expire{}}) {
+  for (const command& asked : std::vector<command>{
+           attach{"c1", ""}, detach{"c1"}, hand_over{"phone", stream_2}, close{}, expire{}}) {
     CAPTURE(aggregate::canonical(asked));
     CHECK(given{}.when(asked) == code::not_found);
   }
@@ -55,15 +63,18 @@ TEST_CASE("session: connections attach and detach, each once", "[events]") {
 
 TEST_CASE("session: connections are bounded, the oldest makes room", "[events]") {
   auto full = existing();
-  for (std::size_t i = 0; i < connections_max; ++i) full.after(attach{"c" + std::to_string(100 + i), ""});
-  CHECK(full.when(attach{"c999", ""}, 1s) == then{detached{"c100", t0 + 1s}, attached{"c999", "", t0 + 1s}});
+  for (std::size_t i = 0; i < connections_max; ++i)
+    full.after(attach{"c" + std::to_string(100 + i), ""});
+  CHECK(full.when(attach{"c999", ""}, 1s) ==
+        then{detached{"c100", t0 + 1s}, attached{"c999", "", t0 + 1s}});
 }
 
 TEST_CASE("session: it is handed over with a new input stream", "[events]") {
   CHECK(existing().when(hand_over{"phone", {}}) == code::invalid_argument);
   CHECK(existing().when(hand_over{"phone", stream_1}).field() == "input_stream");
   CHECK(existing().when(hand_over{"web", stream_1}) == then{});
-  CHECK(existing().when(hand_over{"phone", stream_2}, 1s) == then{handed_over{"phone", stream_2, t0 + 1s}});
+  CHECK(existing().when(hand_over{"phone", stream_2}, 1s) ==
+        then{handed_over{"phone", stream_2, t0 + 1s}});
 }
 
 TEST_CASE("session: a closed one takes no more, and closing again is not news", "[events]") {
@@ -75,7 +86,8 @@ TEST_CASE("session: a closed one takes no more, and closing again is not news", 
   CHECK(over().state.connections.empty());
 }
 
-TEST_CASE("session: it expires 30 days after it was last seen, unless something is attached", "[events]") {
+TEST_CASE("session: it expires 30 days after it was last seen, unless something is attached",
+          "[events]") {
   CHECK_FALSE(aggregate::deadline(attached_one().state));
   const auto idle = attached_one().after(detach{"c1"}, 5s);
   CHECK(aggregate::deadline(idle.state) == t0 + 5s + idle_max);
@@ -92,12 +104,16 @@ TEST_CASE("host: it enlists once a boot, and its last sign of life only grows", 
   CHECK(host_given{}.when(host::enlist{"", "sandbox"}) == code::invalid_argument);
   CHECK(host_given{}.when(host::record_alive{t0}) == code::not_found);
   CHECK(enlisted.when(host::enlist{"boot-1", "sandbox"}) == host_then{});
-  CHECK(enlisted.when(host::enlist{"boot-2", "sandbox"}) == host_then{host::registered{"boot-2", "sandbox", t0}});
-  CHECK(enlisted.when(host::record_alive{t0 + 5s}, 9s) == host_then{host::alive_seen{t0 + 5s, t0 + 9s}});
+  CHECK(enlisted.when(host::enlist{"boot-2", "sandbox"}) ==
+        host_then{host::registered{"boot-2", "sandbox", t0}});
+  CHECK(enlisted.when(host::record_alive{t0 + 5s}, 9s) ==
+        host_then{host::alive_seen{t0 + 5s, t0 + 9s}});
   // Never ahead of now, never back.
-  CHECK(enlisted.when(host::record_alive{t0 + 50s}, 9s) == host_then{host::alive_seen{t0 + 9s, t0 + 9s}});
+  CHECK(enlisted.when(host::record_alive{t0 + 50s}, 9s) ==
+        host_then{host::alive_seen{t0 + 9s, t0 + 9s}});
   auto seen = enlisted;
-  CHECK(seen.after(host::record_alive{t0 + 5s}, 9s).when(host::record_alive{t0 + 4s}, 9s) == host_then{});
+  CHECK(seen.after(host::record_alive{t0 + 5s}, 9s).when(host::record_alive{t0 + 4s}, 9s) ==
+        host_then{});
 }
 
 }  // namespace berth::session

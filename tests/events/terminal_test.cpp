@@ -12,12 +12,24 @@ using code = rejection_code;
 
 const timestamp t0 = test::start_of_time;
 
-open make() { return {{"acct_1"}, {"env_1"}, 80, 24, {}, "", journal_mode::full, 0}; }
-report_ended exit_report() { return {1234, 0, 0, "exited", ""}; }
-given opening() { return given{}.after(make()); }
-given running() { return opening().after(report_started{"life-1", 42}, 1s); }
-given over() { return running().after(exit_report(), 2s); }
-given gone() { return over().after(remove{}, 3s); }
+open make() {
+  return {{"acct_1"}, {"env_1"}, 80, 24, {}, "", journal_mode::full, 0};
+}
+report_ended exit_report() {
+  return {1234, 0, 0, "exited", ""};
+}
+given opening() {
+  return given{}.after(make());
+}
+given running() {
+  return opening().after(report_started{"life-1", 42}, 1s);
+}
+given over() {
+  return running().after(exit_report(), 2s);
+}
+given gone() {
+  return over().after(remove{}, 3s);
+}
 
 }  // namespace
 
@@ -57,7 +69,8 @@ TEST_CASE("terminal: what does not exist or was removed is not found", "[events]
   CHECK(gone().when(deadline_passed{}) == then{});
 }
 
-TEST_CASE("terminal: a resize is recorded where the output was, and only if it changes something", "[events]") {
+TEST_CASE("terminal: a resize is recorded where the output was, and only if it changes something",
+          "[events]") {
   CHECK(running().when(resize{100, 0, 24}) == code::invalid_argument);
   CHECK(running().when(resize{100, 80, 24}) == then{});
   CHECK(running().when(resize{100, 120, 40}, 2s) == then{resized{100, 120, 40, t0 + 2s}});

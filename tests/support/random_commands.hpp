@@ -1,4 +1,5 @@
-// Random commands from small pools of ids and texts, so that they meet. One generator, one seed: repeatable.
+// Random commands from small pools of ids and texts, so that they meet. One generator, one seed:
+// repeatable.
 #pragma once
 
 #include <random>
@@ -18,7 +19,9 @@ class chance {
   explicit chance(std::uint64_t seed) : engine_{seed} {}
   std::uint64_t below(std::uint64_t bound) { return engine_() % bound; }
   bool one_in(std::uint64_t n) { return below(n) == 0; }
-  std::string pick(std::initializer_list<const char*> from) { return *(from.begin() + below(from.size())); }
+  std::string pick(std::initializer_list<const char*> from) {
+    return *(from.begin() + below(from.size()));
+  }
   std::string bytes(std::size_t size_max);
   uuid id(std::uint64_t pool);  // one of `pool` ids
 
