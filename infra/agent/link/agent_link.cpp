@@ -72,11 +72,16 @@ void agent_link::claim(std::uint64_t owner_epoch) {
   post([this, owner_epoch] {
     address_.owner_epoch = std::max(address_.owner_epoch, owner_epoch);
     if (!ready()) return;
-    wire::ClaimT claim;
-    claim.owner_epoch = address_.owner_epoch;
-    send(packed(claim));
+    send_claim();
     flush();
   });
+}
+
+void agent_link::send_claim() {
+  if (epoch_said_ == address_.owner_epoch) return;
+  wire::ClaimT claim;
+  claim.owner_epoch = epoch_said_ = address_.owner_epoch;
+  send(packed(claim));
 }
 
 void agent_link::exec(const exec_request& request, host_completion<exec_output> done) {

@@ -161,6 +161,7 @@ class agent_link : public std::enable_shared_from_this<agent_link> {
   channel* find(const terminal_id& terminal);
   channel* find_or_make(const terminal_id& terminal, bool bind = true);
   void maybe_release(channel& channel);
+  void send_claim();
   void send_bind(const channel& channel);
   void send_inputs(channel& channel);
   void fail_inputs(channel& channel, const host_error& why);
@@ -176,6 +177,7 @@ class agent_link : public std::enable_shared_from_this<agent_link> {
   std::optional<frame_socket> socket_;
   bool in_receive_ = false;
   bool socket_bad_ = false;
+  std::uint64_t epoch_said_ = 0;  // in the Hello of this connection
   int connect_failures_ = 0;
   event_loop::clock::time_point disconnected_at_ = event_loop::clock::now();
   event_loop::timer_id connect_timer_ = 0;

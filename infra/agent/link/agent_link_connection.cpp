@@ -76,7 +76,7 @@ void agent_link::greet() {
   hello.protocol_max = protocol_version_max;
   hello.build = build_name;
   hello.environment = address_.environment.value;
-  hello.owner_epoch = address_.owner_epoch;
+  hello.owner_epoch = epoch_said_ = address_.owner_epoch;
   send(packed(std::move(hello)));
   connect_timer_ = reactor_.loop().after(welcome_timeout, [self = shared_from_this()] {
     self->connect_timer_ = 0;

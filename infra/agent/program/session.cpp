@@ -3,13 +3,18 @@
 #include <sys/epoll.h>
 #include <sys/wait.h>
 
+#include <utility>
+
 namespace berth::agent {
 namespace {
 constexpr std::uint64_t interactive_bytes = 4096;  // less than this waiting: goes first
 constexpr int frames_a_pump_max = 16;
+// What one terminal floods into the socket, another one's echo waits behind.
+constexpr int send_buffer_bytes = 96 * 1024;
 }  // namespace
 
 session::session(event_loop& loop, session_owner& owner, unique_fd fd) : loop_{loop}, owner_{owner}, socket_{std::move(fd)} {
+  socket_.limit_send_buffer(send_buffer_bytes);
   loop_.add(socket_.fd(), EPOLLIN, [this](std::uint32_t events) { on_events(events); });
 }
 
@@ -77,18 +82,21 @@ void session::unbind(const terminal& what) {
   by_terminal_.erase(&what);
 }
 
+void session::tell_not_held(std::uint16_t number, const ring_file& ring, std::uint64_t asked) {
+  wire::TerminalProblemT problem;
+  problem.channel = number;
+  problem.problem = asked < ring.base() ? wire::Problem::expired : wire::Problem::bad_request;
+  problem.message = "output is held from " + std::to_string(ring.base()) + " to " + std::to_string(ring.end()) +
+                    ", not at " + std::to_string(asked);
+  problem.first_offset = ring.base();
+  send(packed(std::move(problem)));
+}
+
 void session::follow(std::uint16_t number, std::uint64_t from) {
   auto& channel = channels_.at(number);
   const auto& ring = channel.to->ring();
-  if (from < ring.base() || from > ring.end()) {
-    wire::TerminalProblemT problem;
-    problem.channel = number;
-    problem.problem = from < ring.base() ? wire::Problem::expired : wire::Problem::bad_request;
-    problem.message = "output is held from " + std::to_string(ring.base()) + " to " + std::to_string(ring.end()) +
-                      ", not at " + std::to_string(from);
-    problem.first_offset = ring.base();
-    return send(packed(std::move(problem)));
-  }
+  channel.next.reset();
+  if (from < ring.base() || from > ring.end()) return tell_not_held(number, ring, from);
   channel.next = from;
   channel.end_told = false;
 }
@@ -141,8 +149,17 @@ void session::tell_ends() {
   }
 }
 
+// The server called durable what it had not been given on this connection.
+void session::stop_expired() {
+  for (auto& [number, channel] : channels_) {
+    if (!channel.next || *channel.next >= channel.to->ring().base()) continue;
+    tell_not_held(number, channel.to->ring(), *std::exchange(channel.next, std::nullopt));
+  }
+}
+
 void session::pump() {
   if (over_) return;
+  stop_expired();
   auto status = socket_.flush();
   bool more = false;
   for (int frames = 0; status == frame_socket::status::open && socket_.idle(); ++frames) {
@@ -160,7 +177,8 @@ void session::pump() {
   if (status == frame_socket::status::closed) return end(socket_.problem());
   if (refused_ && socket_.idle()) return end("refused");
   if (socket_.queued_bytes() > queued_bytes_max) return end("the server does not read its answers");
-  loop_.change(socket_.fd(), EPOLLIN | (more || !socket_.idle() ? EPOLLOUT : 0u));
+  const std::uint32_t in = refused_ ? 0u : EPOLLIN;
+  loop_.change(socket_.fd(), in | (more || !socket_.idle() ? EPOLLOUT : 0u));
 }
 
 }  // namespace berth::agent

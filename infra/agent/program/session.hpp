@@ -55,6 +55,8 @@ class session {
     bool end_told = false;
   };
   void on_events(std::uint32_t events);
+  void tell_not_held(std::uint16_t channel, const ring_file& ring, std::uint64_t asked);
+  void stop_expired();
   bool send_output();
   void tell_ends();
   void end(const std::string& why);

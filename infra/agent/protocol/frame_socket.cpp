@@ -18,6 +18,8 @@ constexpr std::size_t gather_max = 16;
 
 frame_socket::frame_socket(unique_fd fd) : fd_{std::move(fd)} {}
 
+void frame_socket::limit_send_buffer(int bytes) { ::setsockopt(fd_.get(), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes); }
+
 frame_socket::status frame_socket::fail(const char* what) {
   if (status_ == status::open) {
     problem_ = std::string{what} + ": " + std::strerror(errno);
@@ -41,6 +43,7 @@ void frame_socket::collect_descriptors(msghdr& message) {
 
 frame_socket::status frame_socket::receive(const sink& on_frame) {
   if (status_ != status::open) return status_;
+  if (decoder_.error()) return status::bad_frame;
   static thread_local std::string scratch(read_bytes, '\0');
   iovec part{scratch.data(), scratch.size()};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * 4)];
@@ -60,7 +63,7 @@ frame_socket::status frame_socket::receive(const sink& on_frame) {
   while (auto next = decoder_.next(bytes)) on_frame(std::move(*next));
   if (decoder_.error()) {
     problem_ = decoder_.error()->text();
-    status_ = status::bad_frame;
+    return status::bad_frame;
   }
   return status_;
 }

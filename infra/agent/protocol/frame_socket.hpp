@@ -22,7 +22,9 @@ class frame_socket {
   explicit frame_socket(unique_fd fd);
 
   int fd() const { return fd_.get(); }
-  // Reads what is there, at most one buffer, and hands over whole frames in order. The sink may enqueue.
+  void limit_send_buffer(int bytes);
+  // Reads what is there, at most one buffer, and hands over whole frames in order. The sink may enqueue. After a bad
+  // frame nothing more is received; what is queued can still be sent.
   status receive(const sink& on_frame);
   // A descriptor that came with a `flag_descriptor` frame, in order.
   unique_fd take_descriptor();
@@ -52,7 +54,7 @@ class frame_socket {
   std::deque<outgoing> queue_;
   std::size_t queued_bytes_ = 0;
   std::deque<unique_fd> descriptors_;
-  status status_ = status::open;
+  status status_ = status::open;  // a bad frame ends only what is received
   std::string problem_;
 };
 
