@@ -5,7 +5,7 @@ using namespace berth::testing;
 
 TEST_CASE("sandbox: home and workspace persist over stop and start, a new start is a new incarnation", "[infra]") {
   sandbox on;
-  if (lacks(on, "works")) return;
+  if (lacks(on, "full")) return;
   const auto spec = on.spec("keep");
   on.create(spec);
   const auto first = on.start(spec);
@@ -77,4 +77,48 @@ TEST_CASE("sandbox: inside there is what a developer expects", "[infra]") {
   REQUIRE(templates.size() == 1);
   CHECK(templates[0].name == "host");
   CHECK(templates[0].tools.size() > 3);
+}
+
+TEST_CASE("sandbox without root: one user, a home, a workspace and terminals, said to be reduced", "[.reduced]") {
+  REQUIRE(::geteuid() != 0);
+  sandbox on;
+  if (lacks(on, "works")) return;
+  CHECK(on.host->capabilities().isolation == "reduced");
+  CHECK(on.host->capabilities().limits == "none");
+  CHECK(on.host->capabilities().network == "none");
+  CHECK(!on.host->capabilities().problems.empty());
+  const auto spec = on.spec("small");
+  on.create(spec);
+  on.start(spec);
+  CHECK(on.sh(spec.id, "id -un; pwd; hostname; echo $HOME") == "dev\n/workspace\nsmall\n/home/dev\n");
+  CHECK(on.sh(spec.id, "echo one > /workspace/a; echo two > ~/b") == "");
+  CHECK(on.sh(spec.id, "touch /usr/bin/x").find("[exit") != std::string::npos);
+  CHECK(on.sh(spec.id, "ls " + on.data_dir()).find("[exit") != std::string::npos);
+  on.stop(spec.id);
+  on.start(spec);
+  CHECK(on.sh(spec.id, "cat /workspace/a ~/b") == "one\ntwo\n");
+}
+
+// The case above in a process of another user.
+TEST_CASE("sandbox: a server without root gets the reduced kind", "[infra]") {
+  constexpr uid_t somebody = 54'321;
+  const auto program = fs::read_symlink("/proc/self/exe").native();
+  if (::geteuid() != 0) {
+    std::printf("SKIP sandbox reduced: only root can become another user\n");
+    return;
+  }
+  const int child = ::fork();
+  if (child == 0) {
+    if (::setresgid(somebody, somebody, somebody) != 0 || ::setresuid(somebody, somebody, somebody) != 0) ::_exit(1);
+    ::execl(program.c_str(), program.c_str(), "sandbox without root*", static_cast<char*>(nullptr));
+    ::_exit(errno == EACCES ? 126 : 1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  REQUIRE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 126) {
+    std::printf("SKIP sandbox reduced: another user cannot reach %s\n", program.c_str());
+    return;
+  }
+  CHECK(WEXITSTATUS(status) == 0);
 }

@@ -102,6 +102,7 @@ class sandbox {
     std::snprintf(name, sizeof name, "%s/berth-sandbox-XXXXXX", below.c_str());
     directory_ = ::mkdtemp(name);
     options_.data_dir = directory_ + "/data";
+    lend_templates();
     options_.agent_binary = beside_this_program("berth-agent");
     options_.network = network;
     options_.cgroup_parent = "berth-test-" + directory_.substr(directory_.size() - 6);
@@ -112,6 +113,8 @@ class sandbox {
     for (const auto& id : made_) await<bool>([&](auto done) { host->destroy(id, epoch, done); });
     host.reset();
     end_launcher(options_.data_dir);
+    std::error_code ignored;
+    fs::rename(options_.data_dir + "/templates", kept_templates(), ignored);
     delete_tree(directory_);
   }
   void open() {
@@ -205,6 +208,19 @@ class sandbox {
   std::uint64_t epoch{1};
 
  private:
+  // A thousand small files: one copy serves all tests of a run.
+  static const std::string& kept_templates() {
+    static const struct keeper {
+      std::string path = "/tmp/berth-templates-" + std::to_string(::getpid());
+      ~keeper() { delete_tree(path); }
+    } kept;
+    return kept.path;
+  }
+  void lend_templates() const {
+    std::error_code ignored;
+    fs::create_directories(options_.data_dir, ignored);
+    fs::rename(kept_templates(), options_.data_dir + "/templates", ignored);
+  }
   std::string directory_;
   sandbox_options options_;
   std::set<environment_id> made_;

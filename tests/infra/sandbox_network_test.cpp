@@ -51,7 +51,7 @@ int start_server(bool own_network, std::uint16_t port, const char* text) {
 bool run(const std::string& line) { return std::system((line + " >/dev/null 2>&1").c_str()) == 0; }
 
 std::string get(sandbox& on, const environment_id& id, const std::string& address, int port) {
-  return on.sh(id, "timeout 2 bash -c 'exec 3<>/dev/tcp/" + address + "/" + std::to_string(port) + "; cat <&3' 2>/dev/null");
+  return on.sh(id, "timeout 1 bash -c 'exec 3<>/dev/tcp/" + address + "/" + std::to_string(port) + "; cat <&3' 2>/dev/null");
 }
 
 void check_network(int outside) {

@@ -73,8 +73,12 @@ TEST_CASE("sandbox: a fork bomb is held by the pids limit and the environment ca
   auto spec = on.spec("bomb");
   spec.pids_max = 48;
   const auto id = on.up(spec);
-  on.sh(id, "bomb() { bomb | bomb & }; bomb; sleep 1", "", 3s);
-  CHECK(on.seen.until([&](recorder& r) { return r.stats_[id].pids >= 24 || r.stats_[id].pids == 0; }));
+  exec_request request;
+  request.effect = sandbox::next_effect();
+  request.command = {"/bin/bash", "-c", "bomb() { bomb | bomb & wait; }; while :; do bomb; done"};
+  on.host->exec(id, request, [](host_result<exec_output>) {});
+  CHECK(on.seen.until([&](recorder& r) { return r.stats_[id].pids >= 40; }));
+  CHECK(on.seen.until([&](recorder& r) { return r.stats_[id].pids <= 48; }));
   const auto before = std::chrono::steady_clock::now();
   on.destroy(id);
   CHECK(std::chrono::steady_clock::now() - before < 10s);

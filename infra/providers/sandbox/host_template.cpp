@@ -105,6 +105,8 @@ class builder {
       fs::create_directory(to, ignored);
       ::chmod(to.c_str(), seen.st_mode & 0755);
       for (fs::directory_iterator each(from, ignored), end; !ignored && each != end; each.increment(ignored)) {
+        // Most of /etc/alternatives is pages of manuals.
+        if (each->path().extension() == ".gz") continue;
         copy(each->path(), to / each->path().filename());
       }
     } else if (S_ISREG(seen.st_mode) && static_cast<std::uintmax_t>(seen.st_size) <= copied_file_bytes_max) {
