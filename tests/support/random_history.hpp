@@ -28,14 +28,13 @@ class random_history {
           ask<session::aggregate>(sessions_, any_.pick({"sess_1", "sess_2"}));
           break;
         case 2:
-          ask<terminal::aggregate>(terminals_, any_.pick({"term_1", "term_2", "term_3"}));
+          ask<terminal::aggregate>(terminals_, recent("term_", 3));
           break;
         case 3:
           ask<host::aggregate>(hosts_, "host_1");
           break;
         default:
-          ask<environment::aggregate>(environments_,
-                                      "env_" + std::to_string(any_.below(4 + commits_ / 100)));
+          ask<environment::aggregate>(environments_, recent("env_", 3));
       }
     }
   }
@@ -49,13 +48,21 @@ class random_history {
   }
 
  private:
+  // One of the few things in use now: each is asked often enough to live a whole life, then others
+  // follow.
+  std::string recent(const std::string& prefix, std::uint64_t pool) {
+    constexpr std::size_t commits_a_generation = 300;
+    return prefix + std::to_string(commits_ / commits_a_generation * pool + any_.below(pool));
+  }
+
   template <class A>
   void ask(std::map<std::string, typename A::state>& states, const std::string& key) {
     auto& state = states[key];
     auto asked = random_command(any_, state, now_);
     if constexpr (A::kind == aggregate_kind::environment) {
       // Names are unique in an account: its own stream sees to that.
-      if (auto* create = std::get_if<environment::create>(&asked)) create->name = "name-" + key.substr(4);
+      if (auto* create = std::get_if<environment::create>(&asked))
+        create->name = "name-" + key.substr(4);
     }
     const auto decided = A::decide(state, asked, {now_});
     if (!decided) return;
@@ -65,6 +72,7 @@ class random_history {
     body.command = uuid::derived("history", std::to_string(commits_));
     body.correlation = any_.id(20);
     body.by = {{any_.pick({"acct_1", "acct_2"})}, any_.pick({"tok_1", "system"}), any_.one_in(2)};
+    if (any_.one_in(4)) body.because = cause{{aggregate_kind::account, "acct_1"}, {any_.below(9)}};
     body.asked_at = now_;
     for (const auto& happened : *decided) {
       body.events.push_back(A::encode(happened));
