@@ -1,5 +1,5 @@
-// What every environment_host must do, whichever provider made it (rules H1–H5 of the port). The provider's test gives a
-// world: the host, a recorder that observes it, and how to wait.
+// What every environment_host must do, whichever provider made it (rules H1–H5 of the port). The
+// provider's test gives a world: the host, a recorder that observes it, and how to wait.
 #pragma once
 
 #include <functional>
@@ -12,14 +12,17 @@
 
 namespace berth::testing {
 
-// Waits for one completion, whatever waiting means to the provider (pumping the fake, blocking on the real one).
+// Waits for one completion, whatever waiting means to the provider (pumping the fake, blocking on
+// the real one).
 struct host_world {
   environment_host& host;
-  std::function<void()> settle;                                 // lets completions and observer calls run
-  std::function<bool(const std::function<bool()>&)> until;      // settles until the condition holds, or a deadline
-  std::function<std::string(const terminal_id&)> output;        // told so far
+  std::function<void()> settle;  // lets completions and observer calls run
+  std::function<bool(const std::function<bool()>&)>
+      until;  // settles until the condition holds, or a deadline
+  std::function<std::string(const terminal_id&)> output;  // told so far
   std::function<std::optional<terminal_end>(const terminal_id&)> end;
-  std::function<void(const terminal_id&, const std::string&)> print;  // the terminal's program prints this
+  std::function<void(const terminal_id&, const std::string&)>
+      print;  // the terminal's program prints this
 };
 
 class host_conformance {
@@ -68,8 +71,12 @@ class host_conformance {
     CHECK(times == 1);
     return *got;
   }
-  host_result<bool> create() { return wait<bool>([&](auto done) { world_.host.create(spec_, done); }); }
-  host_result<incarnation> start() { return wait<incarnation>([&](auto done) { world_.host.start(spec_, done); }); }
+  host_result<bool> create() {
+    return wait<bool>([&](auto done) { world_.host.create(spec_, done); });
+  }
+  host_result<incarnation> start() {
+    return wait<incarnation>([&](auto done) { world_.host.start(spec_, done); });
+  }
   host_result<bool> stop(std::uint64_t epoch) {
     return wait<bool>([&](auto done) { world_.host.stop(spec_.id, epoch, done); });
   }
@@ -98,7 +105,8 @@ class host_conformance {
     const auto second = start();
     REQUIRE(second);
     CHECK(!(*second == *first));
-    const auto adopted = wait<std::vector<adopted_environment>>([&](auto done) { world_.host.adopt(done); });
+    const auto adopted =
+        wait<std::vector<adopted_environment>>([&](auto done) { world_.host.adopt(done); });
     REQUIRE(adopted);
     REQUIRE(adopted->size() == 1);
     CHECK(adopted->front().life == *second);
@@ -111,7 +119,8 @@ class host_conformance {
     CHECK(first->exit_code == 0);
     const auto again = exec(effect);
     REQUIRE(again);
-    CHECK(again->stdout_bytes == first->stdout_bytes);  // H4: the recorded outcome, not a second run
+    CHECK(again->stdout_bytes ==
+          first->stdout_bytes);  // H4: the recorded outcome, not a second run
   }
 
   void terminals_are_numbered() {
@@ -119,7 +128,8 @@ class host_conformance {
     spec.id = {"term_conformance"};
     spec.command = {"/bin/sh", "-c", "stty raw -echo; cat"};
     const auto open = [&] {
-      return wait<terminal_started>([&](auto done) { world_.host.open_terminal(spec_.id, spec, done); });
+      return wait<terminal_started>(
+          [&](auto done) { world_.host.open_terminal(spec_.id, spec, done); });
     };
     REQUIRE(open());
     world_.host.follow_terminal(spec_.id, spec.id, 0);

@@ -10,11 +10,11 @@ TEST_CASE("environment host: the sandbox keeps the rules of the port", "[infra]"
   if (lacks(on, "works")) return;
   const auto stream = sandbox::next_effect();
   auto sequence = std::make_shared<std::uint64_t>(0);
-  host_world world{*on.host,
-                   [] {},
+  host_world world{*on.host, [] {},
                    [&](const std::function<bool()>& condition) {
                      const auto deadline = std::chrono::steady_clock::now() + 20s;
-                     while (!condition() && std::chrono::steady_clock::now() < deadline) ::usleep(1000);
+                     while (!condition() && std::chrono::steady_clock::now() < deadline)
+                       ::usleep(1000);
                      return condition();
                    },
                    [&](const terminal_id& terminal) {
@@ -30,11 +30,13 @@ TEST_CASE("environment host: the sandbox keeps the rules of the port", "[infra]"
                      });
                      return end;
                    },
-                   // The program there is cat: what is typed is what it prints, once it has the terminal in raw mode.
+                   // The program there is cat: what is typed is what it prints, once it has the
+                   // terminal in raw mode.
                    [&, stream, sequence](const terminal_id& terminal, const std::string& text) {
                      if (*sequence == 0) ::usleep(300'000);
                      const environment_id id{"env_conformance"};
-                     on.host->terminal_input(id, terminal, stream, ++*sequence, text, [](host_result<input_outcome>) {});
+                     on.host->terminal_input(id, terminal, stream, ++*sequence, text,
+                                             [](host_result<input_outcome>) {});
                    }};
   on.owns({"env_conformance"});
   on.epoch = 3;
@@ -45,21 +47,23 @@ TEST_CASE("environment host: the fake keeps the rules of the port", "[infra]") {
   fake_host host;
   recorder seen;
   host.observe(&seen);
-  host.answer_exec([count = 0](const environment_id&, const exec_request&) mutable -> host_result<exec_output> {
-    exec_output out;
-    out.stdout_bytes = std::to_string(++count);
-    return out;
-  });
-  host_world world{host,
-                   [&] { host.pump(); },
-                   [&](const std::function<bool()>& condition) {
-                     host.pump();
-                     return condition();
-                   },
-                   [&](const terminal_id& terminal) { return seen.output_[terminal]; },
-                   [&](const terminal_id& terminal) {
-                     return seen.ends_.contains(terminal) ? std::optional(seen.ends_[terminal]) : std::nullopt;
-                   },
-                   [&](const terminal_id& terminal, const std::string& text) { host.feed(terminal, text); }};
+  host.answer_exec(
+      [count = 0](const environment_id&, const exec_request&) mutable -> host_result<exec_output> {
+        exec_output out;
+        out.stdout_bytes = std::to_string(++count);
+        return out;
+      });
+  host_world world{
+      host,
+      [&] { host.pump(); },
+      [&](const std::function<bool()>& condition) {
+        host.pump();
+        return condition();
+      },
+      [&](const terminal_id& terminal) { return seen.output_[terminal]; },
+      [&](const terminal_id& terminal) {
+        return seen.ends_.contains(terminal) ? std::optional(seen.ends_[terminal]) : std::nullopt;
+      },
+      [&](const terminal_id& terminal, const std::string& text) { host.feed(terminal, text); }};
   host_conformance(world).run();
 }

@@ -3,14 +3,19 @@
 using namespace berth;
 using namespace berth::testing;
 
-TEST_CASE("sandbox: home and workspace persist over stop and start, a new start is a new incarnation", "[infra]") {
+TEST_CASE(
+    "sandbox: home and workspace persist over stop and start, a new start is a new incarnation",
+    "[infra]") {
   sandbox on;
   if (lacks(on, "full")) return;
   const auto spec = on.spec("keep");
   on.create(spec);
   const auto first = on.start(spec);
-  CHECK(on.sh(spec.id, "pwd; id -un; hostname; echo $HOME") == "/workspace\ndev\nkeep\n/home/dev\n");
-  CHECK(on.sh(spec.id, "echo one > /workspace/a; echo two > ~/b; sudo sh -c 'echo three > /etc/c; echo four > /usr/local/d'") == "");
+  CHECK(on.sh(spec.id, "pwd; id -un; hostname; echo $HOME") ==
+        "/workspace\ndev\nkeep\n/home/dev\n");
+  CHECK(on.sh(spec.id,
+              "echo one > /workspace/a; echo two > ~/b; sudo sh -c 'echo three > /etc/c; echo four "
+              "> /usr/local/d'") == "");
   on.stop(spec.id);
   const auto stopped = on.exec(spec.id, {"true"});
   REQUIRE(!stopped);
@@ -72,14 +77,19 @@ TEST_CASE("sandbox: inside there is what a developer expects", "[infra]") {
   CHECK(on.sh(id, "bash -lc 'echo $PATH'").find("/usr/bin") != std::string::npos);
   CHECK(on.sh(id, "sudo ls -A /root /srv /opt /mnt | grep -v : | grep -v '^$' | wc -l") == "0\n");
   CHECK(on.sh(id, "python3 -c 'print(6*7)'") == "42\n");
-  CHECK(on.sh(id, "echo hi > /dev/null && head -c4 /dev/urandom | wc -c && test -w /dev/shm && echo ok") == "4\nok\n");
+  CHECK(
+      on.sh(
+          id,
+          "echo hi > /dev/null && head -c4 /dev/urandom | wc -c && test -w /dev/shm && echo ok") ==
+      "4\nok\n");
   const auto templates = on.host->templates();
   REQUIRE(templates.size() == 1);
   CHECK(templates[0].name == "host");
   CHECK(templates[0].tools.size() > 3);
 }
 
-TEST_CASE("sandbox without root: one user, a home, a workspace and terminals, said to be reduced", "[.reduced]") {
+TEST_CASE("sandbox without root: one user, a home, a workspace and terminals, said to be reduced",
+          "[.reduced]") {
   REQUIRE(::geteuid() != 0);
   sandbox on;
   if (lacks(on, "works")) return;
@@ -90,7 +100,8 @@ TEST_CASE("sandbox without root: one user, a home, a workspace and terminals, sa
   const auto spec = on.spec("small");
   on.create(spec);
   on.start(spec);
-  CHECK(on.sh(spec.id, "id -un; pwd; hostname; echo $HOME") == "dev\n/workspace\nsmall\n/home/dev\n");
+  CHECK(on.sh(spec.id, "id -un; pwd; hostname; echo $HOME") ==
+        "dev\n/workspace\nsmall\n/home/dev\n");
   CHECK(on.sh(spec.id, "echo one > /workspace/a; echo two > ~/b") == "");
   CHECK(on.sh(spec.id, "touch /usr/bin/x").find("[exit") != std::string::npos);
   CHECK(on.sh(spec.id, "ls " + on.data_dir()).find("[exit") != std::string::npos);
@@ -109,7 +120,9 @@ TEST_CASE("sandbox: a server without root gets the reduced kind", "[infra]") {
   }
   const int child = ::fork();
   if (child == 0) {
-    if (::setresgid(somebody, somebody, somebody) != 0 || ::setresuid(somebody, somebody, somebody) != 0) ::_exit(1);
+    if (::setresgid(somebody, somebody, somebody) != 0 ||
+        ::setresuid(somebody, somebody, somebody) != 0)
+      ::_exit(1);
     ::execl(program.c_str(), program.c_str(), "sandbox without root*", static_cast<char*>(nullptr));
     ::_exit(errno == EACCES ? 126 : 1);
   }

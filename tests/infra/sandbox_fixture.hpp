@@ -1,5 +1,5 @@
-// A sandbox host over a temporary data directory, with calls that wait. Leaves nothing behind: environments, launcher,
-// cgroups and files are removed at the end.
+// A sandbox host over a temporary data directory, with calls that wait. Leaves nothing behind:
+// environments, launcher, cgroups and files are removed at the end.
 #pragma once
 
 #include <sys/stat.h>
@@ -36,7 +36,8 @@ inline std::string beside_this_program(const std::string& name) {
 
 // A completion as a value; a call that never completes fails the test with the deadline.
 template <class T>
-host_result<T> await(const std::function<void(host_completion<T>)>& call, std::chrono::seconds within = 60s) {
+host_result<T> await(const std::function<void(host_completion<T>)>& call,
+                     std::chrono::seconds within = 60s) {
   auto answer = std::make_shared<std::promise<host_result<T>>>();
   auto future = answer->get_future();
   call([answer](host_result<T> result) { answer->set_value(std::move(result)); });
@@ -49,7 +50,8 @@ host_result<T> await(const std::function<void(host_completion<T>)>& call, std::c
 // Collects what a host tells.
 class recorder : public host_observer {
  public:
-  void terminal_output(const terminal_id& terminal, std::uint64_t offset, shared_bytes data) override {
+  void terminal_output(const terminal_id& terminal, std::uint64_t offset,
+                       shared_bytes data) override {
     const std::lock_guard hold(mutex_);
     auto& seen = output_[terminal];
     if (offset != first_[terminal] + seen.size()) gap_ = true;
@@ -165,8 +167,8 @@ class sandbox {
     if (!result) FAIL("destroy: " << result.error().message);
     made_.erase(id);
   }
-  host_result<exec_output> exec(const environment_id& id, std::vector<std::string> command, std::string user = "",
-                                std::chrono::milliseconds timeout = 20s) {
+  host_result<exec_output> exec(const environment_id& id, std::vector<std::string> command,
+                                std::string user = "", std::chrono::milliseconds timeout = 20s) {
     exec_request request;
     request.effect = next_effect();
     request.command = std::move(command);
@@ -178,9 +180,11 @@ class sandbox {
   std::string sh(const environment_id& id, const std::string& line, const std::string& user = "",
                  std::chrono::milliseconds timeout = 20s) {
     const auto result = exec(id, {"/bin/sh", "-c", line}, user, timeout);
-    if (!result) return std::string("[") + name_of(result.error().code) + ": " + result.error().message + "]";
+    if (!result)
+      return std::string("[") + name_of(result.error().code) + ": " + result.error().message + "]";
     auto text = result->stdout_bytes;
-    if (result->exit_code != 0) text += "[exit " + std::to_string(result->exit_code) + "] " + result->stderr_bytes;
+    if (result->exit_code != 0)
+      text += "[exit " + std::to_string(result->exit_code) + "] " + result->stderr_bytes;
     return text;
   }
   std::string log(const environment_id& id) const {
@@ -226,17 +230,20 @@ class sandbox {
   std::set<environment_id> made_;
 };
 
-// True, and one counted SKIP line, if the machine cannot do it. BERTH_REQUIRE_SANDBOX=ns makes that a failure.
+// True, and one counted SKIP line, if the machine cannot do it. BERTH_REQUIRE_SANDBOX=ns makes that
+// a failure.
 inline bool lacks(const sandbox& on, const std::string& what) {
   const auto found = on.host->capabilities();
   bool there = found.works;
   if (what == "full") there = there && found.isolation == "full";
   if (what == "outbound") there = there && found.network == "outbound";
-  if (what == "memory" || what == "cpu" || what == "pids") there = there && found.limits.find(what) != std::string::npos;
+  if (what == "memory" || what == "cpu" || what == "pids")
+    there = there && found.limits.find(what) != std::string::npos;
   if (there) return false;
   std::string why = found.problems.empty() ? "no reason given" : found.problems.front();
   const char* required = std::getenv("BERTH_REQUIRE_SANDBOX");
-  if (required != nullptr && std::string_view(required) == "ns") FAIL("the sandbox must work here: " << why);
+  if (required != nullptr && std::string_view(required) == "ns")
+    FAIL("the sandbox must work here: " << why);
   std::printf("SKIP sandbox %s: %s\n", what.c_str(), why.c_str());
   return true;
 }

@@ -1,4 +1,5 @@
-// All interfaces and rules are made in net namespaces of this test: the machine's own network is not touched.
+// All interfaces and rules are made in net namespaces of this test: the machine's own network is
+// not touched.
 #include <arpa/inet.h>
 #include <poll.h>
 #include <sched.h>
@@ -23,7 +24,9 @@ namespace {
   sockaddr_in any{};
   any.sin_family = AF_INET;
   any.sin_port = htons(port);
-  if (::bind(listening, reinterpret_cast<const sockaddr*>(&any), sizeof any) != 0 || ::listen(listening, 8) != 0) ::_exit(1);
+  if (::bind(listening, reinterpret_cast<const sockaddr*>(&any), sizeof any) != 0 ||
+      ::listen(listening, 8) != 0)
+    ::_exit(1);
   while (true) {
     const int client = ::accept(listening, nullptr, nullptr);
     if (client < 0) continue;
@@ -48,17 +51,21 @@ int start_server(bool own_network, std::uint16_t port, const char* text) {
   return pid;
 }
 
-bool run(const std::string& line) { return std::system((line + " >/dev/null 2>&1").c_str()) == 0; }
+bool run(const std::string& line) {
+  return std::system((line + " >/dev/null 2>&1").c_str()) == 0;
+}
 
 std::string get(sandbox& on, const environment_id& id, const std::string& address, int port) {
-  return on.sh(id, "timeout 1 bash -c 'exec 3<>/dev/tcp/" + address + "/" + std::to_string(port) + "; cat <&3' 2>/dev/null");
+  return on.sh(id, "timeout 1 bash -c 'exec 3<>/dev/tcp/" + address + "/" + std::to_string(port) +
+                       "; cat <&3' 2>/dev/null");
 }
 
 void check_network(int outside) {
   const auto peer = std::to_string(outside);
   if (!run("ip link set lo up && ip link add up0 type veth peer name eth0 netns " + peer +
            " && ip addr add 198.51.100.1/24 dev up0 && ip link set up0 up && nsenter -t " + peer +
-           " -n sh -c 'ip link set lo up; ip addr add 198.51.100.2/24 dev eth0; ip addr add 169.254.169.254/32 dev lo; ip link set eth0 up; "
+           " -n sh -c 'ip link set lo up; ip addr add 198.51.100.2/24 dev eth0; ip addr add "
+           "169.254.169.254/32 dev lo; ip link set eth0 up; "
            "ip route add default via 198.51.100.1' && ip route add default via 198.51.100.2")) {
     std::printf("SKIP sandbox outbound: no net namespaces, veth or iproute2\n");
     return;
@@ -72,13 +79,16 @@ void check_network(int outside) {
       CHECK(get(on, one, "198.51.100.2", 9001) == "outside");
       CHECK(get(on, two, "198.51.100.2", 9001) == "outside");
       CHECK(get(on, one, "198.51.100.1", 8081).find("host-service") == std::string::npos);
-      const auto gateway = on.sh(one, "ip route | sed -n 's/default via \\([0-9.]*\\).*/\\1/p' | tr -d '\\n'");
+      const auto gateway =
+          on.sh(one, "ip route | sed -n 's/default via \\([0-9.]*\\).*/\\1/p' | tr -d '\\n'");
       CHECK(get(on, one, gateway, 8081).find("host-service") == std::string::npos);
       CHECK(get(on, one, "169.254.169.254", 9001).find("outside") == std::string::npos);
       const auto address = on.sh(two, "hostname -I | tr -d ' \\n'");
       REQUIRE(address.rfind("10.", 0) == 0);
-      on.sh(two, "(setsid perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(LocalPort => 7000, Listen => 5, ReuseAddr => 1); "
-                 "while ($c = $s->accept) { print $c \"neighbour\"; close $c }' >/dev/null 2>&1 &)");
+      on.sh(two,
+            "(setsid perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(LocalPort => 7000, "
+            "Listen => 5, ReuseAddr => 1); "
+            "while ($c = $s->accept) { print $c \"neighbour\"; close $c }' >/dev/null 2>&1 &)");
       CHECK(on.seen.until([](recorder&) { return true; }));
       std::string local;
       for (int i = 0; i < 100 && local != "neighbour"; ++i) local = get(on, two, "127.0.0.1", 7000);
@@ -105,7 +115,9 @@ void check_network(int outside) {
 
 }  // namespace
 
-TEST_CASE("sandbox: outbound works; this machine, its metadata and other environments are out of reach", "[infra]") {
+TEST_CASE(
+    "sandbox: outbound works; this machine, its metadata and other environments are out of reach",
+    "[infra]") {
   std::exception_ptr failed;
   std::thread([&failed] {
     if (::unshare(CLONE_NEWNET) != 0) {

@@ -16,11 +16,13 @@ TEST_CASE("sandbox: create to the first command's output takes milliseconds", "[
     on.create(spec);
     on.start(spec);
     CHECK(on.sh(spec.id, "echo hi") == "hi\n");
-    times_ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - before).count());
+    times_ms.push_back(
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - before)
+            .count());
     on.destroy(spec.id);
   }
   std::sort(times_ms.begin(), times_ms.end());
-  std::printf("sandbox: create to first command p50 %.1f ms, min %.1f, max %.1f (n=%zu)\n", times_ms[times_ms.size() / 2],
-              times_ms.front(), times_ms.back(), times_ms.size());
+  std::printf("sandbox: create to first command p50 %.1f ms, min %.1f, max %.1f (n=%zu)\n",
+              times_ms[times_ms.size() / 2], times_ms.front(), times_ms.back(), times_ms.size());
   CHECK(times_ms[times_ms.size() / 2] < 1000);
 }

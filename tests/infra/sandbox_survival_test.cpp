@@ -7,17 +7,20 @@ using namespace berth::testing;
 
 namespace {
 
-terminal_id open_terminal(sandbox& on, const environment_id& id, const std::string& name, std::vector<std::string> command) {
+terminal_id open_terminal(sandbox& on, const environment_id& id, const std::string& name,
+                          std::vector<std::string> command) {
   terminal_spec spec;
   spec.id = {"term_" + name};
   spec.command = std::move(command);
-  const auto opened = await<terminal_started>([&](auto done) { on.host->open_terminal(id, spec, done); });
+  const auto opened =
+      await<terminal_started>([&](auto done) { on.host->open_terminal(id, spec, done); });
   if (!opened) FAIL("open_terminal: " << opened.error().message);
   return spec.id;
 }
 
 std::vector<adopted_environment> adopt(sandbox& on) {
-  const auto found = await<std::vector<adopted_environment>>([&](auto done) { on.host->adopt(done); });
+  const auto found =
+      await<std::vector<adopted_environment>>([&](auto done) { on.host->adopt(done); });
   if (!found) FAIL("adopt: " << found.error().message);
   return *found;
 }
@@ -44,13 +47,15 @@ int launcher_pid_of(int agent) {
 
 }  // namespace
 
-TEST_CASE("sandbox: a server that comes back adopts what runs, with its terminals and every byte", "[infra]") {
+TEST_CASE("sandbox: a server that comes back adopts what runs, with its terminals and every byte",
+          "[infra]") {
   sandbox on;
   if (lacks(on, "works")) return;
   const auto spec = on.spec("adopted");
   on.create(spec);
   const auto life = on.start(spec);
-  const auto terminal = open_terminal(on, spec.id, "one", {"/bin/sh", "-c", "seq 1 20000; read x; echo end-$x"});
+  const auto terminal =
+      open_terminal(on, spec.id, "one", {"/bin/sh", "-c", "seq 1 20000; read x; echo end-$x"});
   on.host->follow_terminal(spec.id, terminal, 0);
   REQUIRE(on.seen.until([&](recorder& r) { return r.output_[terminal].size() > 5000; }));
   on.drop_server();
@@ -78,7 +83,8 @@ TEST_CASE("sandbox: a server that comes back adopts what runs, with its terminal
   CHECK(on.seen.lost_.empty());
 }
 
-TEST_CASE("sandbox: the launcher's death ends no environment, the next one adopts them", "[infra]") {
+TEST_CASE("sandbox: the launcher's death ends no environment, the next one adopts them",
+          "[infra]") {
   sandbox on;
   if (lacks(on, "works")) return;
   const auto spec = on.spec("orphan");
@@ -101,14 +107,16 @@ TEST_CASE("sandbox: the launcher's death ends no environment, the next one adopt
   CHECK(!alive(agent));
 }
 
-TEST_CASE("sandbox: an agent's death is told, its last output is imported, its terminals end", "[infra]") {
+TEST_CASE("sandbox: an agent's death is told, its last output is imported, its terminals end",
+          "[infra]") {
   sandbox on;
   if (lacks(on, "works")) return;
   const auto spec = on.spec("lost");
   const auto id = on.up(spec);
   const auto terminal = open_terminal(on, id, "one", {"/bin/sh", "-c", "seq 1 50000; sleep 100"});
   on.host->follow_terminal(id, terminal, 0);
-  REQUIRE(on.seen.until([&](recorder& r) { return r.output_[terminal].find("50000\r\n") != std::string::npos; }));
+  REQUIRE(on.seen.until(
+      [&](recorder& r) { return r.output_[terminal].find("50000\r\n") != std::string::npos; }));
   on.drop_server();
   const auto second = on.spec("lost");
   REQUIRE(::kill(on.agent_pid(id), SIGKILL) == 0);
@@ -121,7 +129,8 @@ TEST_CASE("sandbox: an agent's death is told, its last output is imported, its t
   CHECK(on.seen.ends_[terminal].reason == "agent_lost");
   CHECK(on.seen.ends_[terminal].final_offset == 100 + on.seen.output_[terminal].size());
   CHECK(on.seen.output_[terminal].ends_with("50000\r\n"));
-  // It starts again with its disk, and the old terminal's bytes stay readable until they are stored.
+  // It starts again with its disk, and the old terminal's bytes stay readable until they are
+  // stored.
   on.start(second);
   on.seen.expect_from(terminal, 200);
   on.seen.ends_.clear();
@@ -145,7 +154,9 @@ TEST_CASE("sandbox: a command under way when the agent dies ends outcome_unknown
   request.command = {"/bin/sh", "-c", "touch /workspace/begun; sleep 100"};
   const auto outcome = await<exec_output>([&](auto done) {
     on.host->exec(id, request, done);
-    for (int i = 0; i < 1000 && !fs::exists(on.data_dir() + "/environments/env_unknown/workspace/begun"); ++i) ::usleep(5000);
+    for (int i = 0;
+         i < 1000 && !fs::exists(on.data_dir() + "/environments/env_unknown/workspace/begun"); ++i)
+      ::usleep(5000);
     ::kill(on.agent_pid(id), SIGKILL);
   });
   REQUIRE(!outcome);

@@ -9,7 +9,9 @@ namespace berth::testing {
 namespace {
 constexpr std::size_t chunk_bytes_max = 64 * 1024;
 
-host_error error(host_errc code, std::string message) { return {code, std::move(message), {}}; }
+host_error error(host_errc code, std::string message) {
+  return {code, std::move(message), {}};
+}
 host_error not_running(const environment_id& id) {
   return error(host_errc::not_running, "environment " + id.value + " is not running");
 }
@@ -17,7 +19,8 @@ host_error not_running(const environment_id& id) {
 
 // The result is computed at the call (so that later calls see its effect), told at pump().
 template <class T>
-void fake_host::complete(host_call call, host_completion<T> done, std::function<host_result<T>()> result) {
+void fake_host::complete(host_call call, host_completion<T> done,
+                         std::function<host_result<T>()> result) {
   ++calls_[call];
   auto& scripted = scripts_[call];
   if (scripted.empty()) {
@@ -47,8 +50,12 @@ bool fake_host::pump_one() {
   return true;
 }
 
-void fake_host::fail_next(host_call call, host_error failure) { scripts_[call].push_back({std::move(failure)}); }
-void fake_host::hang_next(host_call call) { scripts_[call].push_back({}); }
+void fake_host::fail_next(host_call call, host_error failure) {
+  scripts_[call].push_back({std::move(failure)});
+}
+void fake_host::hang_next(host_call call) {
+  scripts_[call].push_back({});
+}
 
 std::size_t fake_host::release() {
   const auto count = hanging_.size();
@@ -103,8 +110,8 @@ void fake_host::deliver(const terminal_id& id) {
   }
 }
 
-void fake_host::end(const terminal_id& id, std::optional<std::int32_t> exit_code, std::optional<std::int32_t> signal,
-                    std::string reason) {
+void fake_host::end(const terminal_id& id, std::optional<std::int32_t> exit_code,
+                    std::optional<std::int32_t> signal, std::string reason) {
   auto* t = find(id);
   BERTH_ASSERT(t != nullptr);
   if (t->ended) return;
@@ -178,15 +185,23 @@ std::vector<environment_id> fake_host::running_environments() const {
   return all;
 }
 
-std::string fake_host::typed(const terminal_id& id) const { return terminals_.at(id).typed; }
-std::uint64_t fake_host::next_offset(const terminal_id& id) const { return terminals_.at(id).output.size(); }
-std::uint64_t fake_host::durable_offset(const terminal_id& id) const { return terminals_.at(id).durable; }
+std::string fake_host::typed(const terminal_id& id) const {
+  return terminals_.at(id).typed;
+}
+std::uint64_t fake_host::next_offset(const terminal_id& id) const {
+  return terminals_.at(id).output.size();
+}
+std::uint64_t fake_host::durable_offset(const terminal_id& id) const {
+  return terminals_.at(id).durable;
+}
 bool fake_host::terminal_alive(const terminal_id& terminal) const {
   const auto found = terminals_.find(terminal);
   return found != terminals_.end() && !found->second.ended;
 }
 
-std::size_t fake_host::blocked_bytes(const terminal_id& id) const { return terminals_.at(id).unread.size(); }
+std::size_t fake_host::blocked_bytes(const terminal_id& id) const {
+  return terminals_.at(id).unread.size();
+}
 std::pair<std::uint16_t, std::uint16_t> fake_host::size(const terminal_id& id) const {
   const auto& spec = terminals_.at(id).spec;
   return {spec.cols, spec.rows};
@@ -196,11 +211,13 @@ std::vector<template_info> fake_host::templates() const {
   return {{"host", "nothing at all, for tests", {{"sh", "1.0"}}}};
 }
 
-host_result<fake_host::environment*> fake_host::owned(const environment_id& id, std::uint64_t owner_epoch) {
+host_result<fake_host::environment*> fake_host::owned(const environment_id& id,
+                                                      std::uint64_t owner_epoch) {
   auto& seen = epochs_[id];
   if (owner_epoch < seen) {
-    return error(host_errc::stale_owner, "owner epoch " + std::to_string(owner_epoch) + " of environment " + id.value +
-                                             " is older than " + std::to_string(seen));
+    return error(host_errc::stale_owner, "owner epoch " + std::to_string(owner_epoch) +
+                                             " of environment " + id.value + " is older than " +
+                                             std::to_string(seen));
   }
   seen = owner_epoch;
   const auto at = environments_.find(id);
@@ -235,20 +252,23 @@ void fake_host::create(const environment_spec& spec, host_completion<bool> done)
 }
 
 void fake_host::start(const environment_spec& spec, host_completion<incarnation> done) {
-  complete<incarnation>(host_call::start, std::move(done), [this, spec]() -> host_result<incarnation> {
-    const auto e = owned(spec.id, spec.owner_epoch);
-    if (!e) return e.error();
-    if (*e == nullptr) return error(host_errc::not_found, "no environment " + spec.id.value + " here");
-    if (!(*e)->running) {
-      ++(*e)->starts;
-      (*e)->running = true;
-      (*e)->spec = spec;
-    }
-    return incarnation{spec.id.value + "#" + std::to_string((*e)->starts)};
-  });
+  complete<incarnation>(
+      host_call::start, std::move(done), [this, spec]() -> host_result<incarnation> {
+        const auto e = owned(spec.id, spec.owner_epoch);
+        if (!e) return e.error();
+        if (*e == nullptr)
+          return error(host_errc::not_found, "no environment " + spec.id.value + " here");
+        if (!(*e)->running) {
+          ++(*e)->starts;
+          (*e)->running = true;
+          (*e)->spec = spec;
+        }
+        return incarnation{spec.id.value + "#" + std::to_string((*e)->starts)};
+      });
 }
 
-void fake_host::stop(const environment_id& id, std::uint64_t owner_epoch, host_completion<bool> done) {
+void fake_host::stop(const environment_id& id, std::uint64_t owner_epoch,
+                     host_completion<bool> done) {
   complete<bool>(host_call::stop, std::move(done), [this, id, owner_epoch]() -> host_result<bool> {
     const auto e = owned(id, owner_epoch);
     if (!e) return e.error();
@@ -260,43 +280,52 @@ void fake_host::stop(const environment_id& id, std::uint64_t owner_epoch, host_c
   });
 }
 
-void fake_host::destroy(const environment_id& id, std::uint64_t owner_epoch, host_completion<bool> done) {
-  complete<bool>(host_call::destroy, std::move(done), [this, id, owner_epoch]() -> host_result<bool> {
-    const auto e = owned(id, owner_epoch);
-    if (!e) return e.error();
-    if (*e == nullptr) return true;
-    if ((*e)->running) end_terminals(id, "environment_stopped");
-    environments_.erase(id);
-    return true;
-  });
+void fake_host::destroy(const environment_id& id, std::uint64_t owner_epoch,
+                        host_completion<bool> done) {
+  complete<bool>(host_call::destroy, std::move(done),
+                 [this, id, owner_epoch]() -> host_result<bool> {
+                   const auto e = owned(id, owner_epoch);
+                   if (!e) return e.error();
+                   if (*e == nullptr) return true;
+                   if ((*e)->running) end_terminals(id, "environment_stopped");
+                   environments_.erase(id);
+                   return true;
+                 });
 }
 
-void fake_host::exec(const environment_id& id, const exec_request& request, host_completion<exec_output> done) {
-  complete<exec_output>(host_call::exec, std::move(done), [this, id, request]() -> host_result<exec_output> {
-    const auto at = environments_.find(id);
-    if (at == environments_.end()) return error(host_errc::not_found, "no environment " + id.value + " here");
-    if (!at->second.running) return not_running(id);
-    auto& outcomes = at->second.outcomes;
-    if (const auto known = outcomes.find(request.effect); known != outcomes.end()) return known->second;
-    execs.push_back(request);
-    auto result = exec_script_ ? exec_script_(id, request) : host_result<exec_output>{exec_output{}};
-    if (result) outcomes.emplace(request.effect, *result);
-    return result;
-  });
+void fake_host::exec(const environment_id& id, const exec_request& request,
+                     host_completion<exec_output> done) {
+  complete<exec_output>(
+      host_call::exec, std::move(done), [this, id, request]() -> host_result<exec_output> {
+        const auto at = environments_.find(id);
+        if (at == environments_.end())
+          return error(host_errc::not_found, "no environment " + id.value + " here");
+        if (!at->second.running) return not_running(id);
+        auto& outcomes = at->second.outcomes;
+        if (const auto known = outcomes.find(request.effect); known != outcomes.end())
+          return known->second;
+        execs.push_back(request);
+        auto result =
+            exec_script_ ? exec_script_(id, request) : host_result<exec_output>{exec_output{}};
+        if (result) outcomes.emplace(request.effect, *result);
+        return result;
+      });
 }
 
 void fake_host::open_terminal(const environment_id& id, const terminal_spec& spec,
                               host_completion<terminal_started> done) {
   complete<terminal_started>(host_call::open_terminal, std::move(done),
                              [this, id, spec]() -> host_result<terminal_started> {
-    if (!running(id)) return not_running(id);
-    if (find(spec.id) == nullptr) {
-      auto& made = terminals_[spec.id];
-      made.owner = id;
-      made.spec = spec;
-    }
-    return terminal_started{1000 + static_cast<std::int32_t>(terminals_.size()), terminals_[spec.id].output.size()};
-  });
+                               if (!running(id)) return not_running(id);
+                               if (find(spec.id) == nullptr) {
+                                 auto& made = terminals_[spec.id];
+                                 made.owner = id;
+                                 made.spec = spec;
+                               }
+                               return terminal_started{
+                                   1000 + static_cast<std::int32_t>(terminals_.size()),
+                                   terminals_[spec.id].output.size()};
+                             });
 }
 
 void fake_host::follow_terminal(const environment_id&, const terminal_id& id, std::uint64_t from) {
@@ -307,26 +336,30 @@ void fake_host::follow_terminal(const environment_id&, const terminal_id& id, st
   queued_.push_back([this, id] { deliver(id); });
 }
 
-void fake_host::terminal_input(const environment_id& id, const terminal_id& terminal, const input_stream_id& stream,
-                               std::uint64_t sequence, std::string bytes, host_completion<input_outcome> done) {
-  complete<input_outcome>(host_call::terminal_input, std::move(done),
-                          [this, id, terminal, stream, sequence, bytes]() -> host_result<input_outcome> {
-    auto* t = find(terminal);
-    if (t == nullptr) return error(host_errc::not_found, "no terminal " + terminal.value + " here");
-    if (!running(id) || t->ended) return not_running(id);
-    const auto known = t->applied.find(stream);
-    if (known == t->applied.end() && sequence > 1) return input_outcome{0, true, false};
-    auto& last = t->applied[stream];
-    if (sequence > last + 1) return input_outcome{last, false, true};
-    if (sequence == last + 1) {
-      t->typed += bytes;
-      last = sequence;
-    }
-    return input_outcome{last, false, false};
-  });
+void fake_host::terminal_input(const environment_id& id, const terminal_id& terminal,
+                               const input_stream_id& stream, std::uint64_t sequence,
+                               std::string bytes, host_completion<input_outcome> done) {
+  complete<input_outcome>(
+      host_call::terminal_input, std::move(done),
+      [this, id, terminal, stream, sequence, bytes]() -> host_result<input_outcome> {
+        auto* t = find(terminal);
+        if (t == nullptr)
+          return error(host_errc::not_found, "no terminal " + terminal.value + " here");
+        if (!running(id) || t->ended) return not_running(id);
+        const auto known = t->applied.find(stream);
+        if (known == t->applied.end() && sequence > 1) return input_outcome{0, true, false};
+        auto& last = t->applied[stream];
+        if (sequence > last + 1) return input_outcome{last, false, true};
+        if (sequence == last + 1) {
+          t->typed += bytes;
+          last = sequence;
+        }
+        return input_outcome{last, false, false};
+      });
 }
 
-void fake_host::resize_terminal(const environment_id&, const terminal_id& id, std::uint16_t cols, std::uint16_t rows) {
+void fake_host::resize_terminal(const environment_id&, const terminal_id& id, std::uint16_t cols,
+                                std::uint16_t rows) {
   if (auto* t = find(id); t != nullptr) {
     t->spec.cols = cols;
     t->spec.rows = rows;
@@ -341,7 +374,8 @@ void fake_host::pace_terminal(const environment_id&, const terminal_id& id,
   read_pty(id);
 }
 
-void fake_host::terminal_durable(const environment_id&, const terminal_id& id, std::uint64_t offset) {
+void fake_host::terminal_durable(const environment_id&, const terminal_id& id,
+                                 std::uint64_t offset) {
   auto* t = find(id);
   if (t == nullptr) return;
   t->durable = std::max(t->durable, std::min<std::uint64_t>(offset, t->output.size()));

@@ -1,14 +1,15 @@
 // An in-memory, deterministic environment_host for actor tests: nothing happens until pump().
 //
-//   fake_host host;                                 // one thread, no clock, no I/O
-//   host.fail_next(host_call::start, error);        // the next start() completes with this error
-//   host.hang_next(host_call::stop);                // the next stop() completes only after release()
-//   host.feed(terminal, "bytes");                   // what the PTY of a terminal prints
-//   host.pump();                                    // completions and observer calls run here, in order
+//   fake_host host;                           // one thread, no clock, no I/O
+//   host.fail_next(host_call::start, error);  // the next start() completes with this error
+//   host.hang_next(host_call::stop);          // the next stop() completes only after release()
+//   host.feed(terminal, "bytes");             // what the PTY of a terminal prints
+//   host.pump();                              // completions and observer calls run here, in order
 //
-// It keeps the rules of the port: H1 (each completion once, never inside the call), H2, H3 (owner epoch), H4 (exec by
-// effect id), H5 (offsets, follow, pace, durable), exactly-once input. restart_server() is what a SIGKILL of the server
-// looks like from here: queued completions and followers are gone, environments run on.
+// It keeps the rules of the port: H1 (each completion once, never inside the call), H2, H3 (owner
+// epoch), H4 (exec by effect id), H5 (offsets, follow, pace, durable), exactly-once input.
+// restart_server() is what a SIGKILL of the server looks like from here: queued completions and
+// followers are gone, environments run on.
 #pragma once
 
 #include <deque>
@@ -22,18 +23,30 @@
 
 namespace berth::testing {
 
-enum class host_call : std::uint8_t { adopt, create, start, stop, destroy, exec, open_terminal, terminal_input, dial };
+enum class host_call : std::uint8_t {
+  adopt,
+  create,
+  start,
+  stop,
+  destroy,
+  exec,
+  open_terminal,
+  terminal_input,
+  dial
+};
 
 class fake_host final : public environment_host {
  public:
-  // -- what a test does -------------------------------------------------------------------------------------------
+  // what a test does
+
   // Runs what is queued, and what that queues, until nothing is left. Returns how many ran.
   std::size_t pump();
   bool pump_one();
   void fail_next(host_call call, host_error error);
   void hang_next(host_call call);
   std::size_t release();  // completes what hangs, in order
-  void answer_exec(std::function<host_result<exec_output>(const environment_id&, const exec_request&)> script);
+  void answer_exec(
+      std::function<host_result<exec_output>(const environment_id&, const exec_request&)> script);
   void feed(const terminal_id& terminal, std::string_view bytes);
   void end(const terminal_id& terminal, std::optional<std::int32_t> exit_code = 0,
            std::optional<std::int32_t> signal = {}, std::string reason = "exited");
@@ -44,40 +57,49 @@ class fake_host final : public environment_host {
   void reboot();
   host_capabilities found{"fake", true, "full", "memory,cpu,pids", "none", {}};
 
-  // -- what a test looks at ---------------------------------------------------------------------------------------
+  // what a test looks at
+
   std::size_t calls(host_call call) const;
   bool exists(const environment_id& id) const { return environments_.contains(id); }
   bool running(const environment_id& id) const;
   std::vector<environment_id> running_environments() const;
-  std::string typed(const terminal_id& terminal) const;           // input applied so far
-  std::uint64_t next_offset(const terminal_id& terminal) const;   // read from the PTY so far
+  std::string typed(const terminal_id& terminal) const;          // input applied so far
+  std::uint64_t next_offset(const terminal_id& terminal) const;  // read from the PTY so far
   std::uint64_t durable_offset(const terminal_id& terminal) const;
   std::pair<std::uint16_t, std::uint16_t> size(const terminal_id& terminal) const;
-  std::size_t blocked_bytes(const terminal_id& terminal) const;   // fed, not read because of pace or bound
+  std::size_t blocked_bytes(
+      const terminal_id& terminal) const;  // fed, not read because of pace or bound
   bool has_terminal(const terminal_id& terminal) const { return terminals_.contains(terminal); }
   bool terminal_alive(const terminal_id& terminal) const;  // its program still prints
-  std::vector<exec_request> execs;  // every one that ran, once each
+  std::vector<exec_request> execs;                         // every one that ran, once each
 
-  // -- the port ---------------------------------------------------------------------------------------------------
+  // the port
+
   void observe(host_observer* observer) override { observer_ = observer; }
   host_capabilities capabilities() const override { return found; }
   std::vector<template_info> templates() const override;
   void adopt(host_completion<std::vector<adopted_environment>> done) override;
   void create(const environment_spec& spec, host_completion<bool> done) override;
   void start(const environment_spec& spec, host_completion<incarnation> done) override;
-  void stop(const environment_id& id, std::uint64_t owner_epoch, host_completion<bool> done) override;
-  void destroy(const environment_id& id, std::uint64_t owner_epoch, host_completion<bool> done) override;
-  void exec(const environment_id& id, const exec_request& request, host_completion<exec_output> done) override;
+  void stop(const environment_id& id, std::uint64_t owner_epoch,
+            host_completion<bool> done) override;
+  void destroy(const environment_id& id, std::uint64_t owner_epoch,
+               host_completion<bool> done) override;
+  void exec(const environment_id& id, const exec_request& request,
+            host_completion<exec_output> done) override;
   void open_terminal(const environment_id& id, const terminal_spec& spec,
                      host_completion<terminal_started> done) override;
-  void follow_terminal(const environment_id& id, const terminal_id& terminal, std::uint64_t from) override;
-  void terminal_input(const environment_id& id, const terminal_id& terminal, const input_stream_id& stream,
-                      std::uint64_t sequence, std::string bytes, host_completion<input_outcome> done) override;
+  void follow_terminal(const environment_id& id, const terminal_id& terminal,
+                       std::uint64_t from) override;
+  void terminal_input(const environment_id& id, const terminal_id& terminal,
+                      const input_stream_id& stream, std::uint64_t sequence, std::string bytes,
+                      host_completion<input_outcome> done) override;
   void resize_terminal(const environment_id& id, const terminal_id& terminal, std::uint16_t cols,
                        std::uint16_t rows) override;
   void pace_terminal(const environment_id& id, const terminal_id& terminal,
                      std::optional<std::uint64_t> read_until) override;
-  void terminal_durable(const environment_id& id, const terminal_id& terminal, std::uint64_t offset) override;
+  void terminal_durable(const environment_id& id, const terminal_id& terminal,
+                        std::uint64_t offset) override;
   void close_terminal(const environment_id& id, const terminal_id& terminal) override;
   void dial(const environment_id& id, std::uint16_t port, host_completion<int> done) override;
 
@@ -92,8 +114,8 @@ class fake_host final : public environment_host {
   struct terminal {
     environment_id owner;
     terminal_spec spec;
-    std::string output;     // read from the PTY, from offset 0
-    std::string unread;     // printed, the agent has not read it
+    std::string output;  // read from the PTY, from offset 0
+    std::string unread;  // printed, the agent has not read it
     std::optional<std::uint64_t> read_until;
     std::optional<std::uint64_t> delivered;  // follower's place; nothing if nobody follows
     std::uint64_t durable{};

@@ -25,12 +25,14 @@ constexpr std::size_t measured_entries_max = 500'000;
 constexpr int depth_max = 512;  // deeper trees are flattened by renaming
 
 host_error io_error(const std::string& step) {
-  return {host_errc::io, step + ": " + std::strerror(errno), "check free space and rights of the data directory"};
+  return {host_errc::io, step + ": " + std::strerror(errno),
+          "check free space and rights of the data directory"};
 }
 
 bool write_whole(const std::string& path, const std::string& text, bool sync) {
   const auto fresh = path + ".new";
-  const int file = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  const int file =
+      ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (file < 0) return false;
   bool good = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   if (sync) good = ::fdatasync(file) == 0 && good;
@@ -54,7 +56,8 @@ void delete_entries(int folder, int top, int depth, unsigned& moved) {
       ::renameat(::dirfd(list), entry->d_name, top, aside.c_str());
       continue;
     }
-    const int inner = ::openat(::dirfd(list), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const int inner =
+        ::openat(::dirfd(list), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (inner >= 0) delete_entries(inner, top, depth + 1, moved);
     ::unlinkat(::dirfd(list), entry->d_name, AT_REMOVEDIR);
   }
@@ -76,7 +79,8 @@ void add_bytes(int folder, int depth, std::size_t& entries_left, std::uint64_t& 
     if (::fstatat(::dirfd(list), entry->d_name, &seen, AT_SYMLINK_NOFOLLOW) != 0) continue;
     bytes += static_cast<std::uint64_t>(seen.st_blocks) * 512;
     if (!S_ISDIR(seen.st_mode) || depth >= depth_max) continue;
-    const int inner = ::openat(::dirfd(list), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const int inner =
+        ::openat(::dirfd(list), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (inner >= 0) add_bytes(inner, depth + 1, entries_left, bytes);
   }
   ::closedir(list);
@@ -102,9 +106,11 @@ environment_disk::environment_disk(std::string data_dir, bool reduced)
   std::error_code ignored;
   fs::create_directories(root_, ignored);
   ::chmod(root_.c_str(), 0700);
-  for (fs::directory_iterator each(root_, ignored), end; !ignored && each != end; each.increment(ignored)) {
+  for (fs::directory_iterator each(root_, ignored), end; !ignored && each != end;
+       each.increment(ignored)) {
     const auto name = each->path().filename().native();
-    if (name.rfind(".new-", 0) == 0) fs::rename(each->path(), root_ + "/.gone-" + name.substr(5) + "-half", ignored);
+    if (name.rfind(".new-", 0) == 0)
+      fs::rename(each->path(), root_ + "/.gone-" + name.substr(5) + "-half", ignored);
     if (name[0] == '.') continue;
     const auto known = message::decode(template_files::read(each->path().native() + "/sandbox"));
     if (known.has("index")) taken_.insert(static_cast<unsigned>(known.number("index")));
@@ -124,23 +130,30 @@ std::optional<unsigned> environment_disk::take_index() {
   return std::nullopt;
 }
 
-host_result<bool> environment_disk::create(const environment_spec& spec, const std::string& template_root) {
+host_result<bool> environment_disk::create(const environment_spec& spec,
+                                           const std::string& template_root) {
   if (exists(spec.id)) return true;
   const auto index = take_index();
   if (!index) {
-    return host_error{host_errc::limit_exceeded,
-                      "this host keeps at most " + std::to_string(environments_on_disk_max) + " environments",
-                      "delete environments that are not needed"};
+    return host_error{
+        host_errc::limit_exceeded,
+        "this host keeps at most " + std::to_string(environments_on_disk_max) + " environments",
+        "delete environments that are not needed"};
   }
   const auto fresh = root_ + "/.new-" + spec.id.value;
   delete_tree(fresh);
-  const auto uid = reduced_ ? static_cast<std::uint32_t>(::geteuid()) : environment_id_base + *index * ids_per_environment;
+  const auto uid = reduced_ ? static_cast<std::uint32_t>(::geteuid())
+                            : environment_id_base + *index * ids_per_environment;
   auto made = fill(fresh, spec, uid, template_root);
   if (made) {
     message known;
-    known.add("index", std::uint64_t{*index}).add("uid_base", std::uint64_t{uid}).add("owner_epoch", spec.owner_epoch);
-    if (!write_whole(fresh + "/sandbox", known.encode(), true)) made = io_error("write " + fresh + "/sandbox");
-    else if (::rename(fresh.c_str(), path(spec.id).c_str()) != 0) made = io_error("rename " + fresh);
+    known.add("index", std::uint64_t{*index})
+        .add("uid_base", std::uint64_t{uid})
+        .add("owner_epoch", spec.owner_epoch);
+    if (!write_whole(fresh + "/sandbox", known.encode(), true))
+      made = io_error("write " + fresh + "/sandbox");
+    else if (::rename(fresh.c_str(), path(spec.id).c_str()) != 0)
+      made = io_error("rename " + fresh);
   }
   if (!made) {
     delete_tree(fresh);
@@ -150,28 +163,31 @@ host_result<bool> environment_disk::create(const environment_spec& spec, const s
   return made;
 }
 
-host_result<bool> environment_disk::fill(const std::string& folder, const environment_spec& spec, std::uint32_t uid,
+host_result<bool> environment_disk::fill(const std::string& folder, const environment_spec& spec,
+                                         std::uint32_t uid,
                                          const std::string& template_root) const {
   const auto directory = [&](const std::string& path, std::uint32_t owner, unsigned mode) {
     return ::mkdir(path.c_str(), mode) == 0 && ::chmod(path.c_str(), mode) == 0 &&
            (reduced_ || ::lchown(path.c_str(), owner, owner) == 0);
   };
-  const auto file = [&](const std::string& path, const std::string& text, std::uint32_t owner, unsigned mode = 0644) {
+  const auto file = [&](const std::string& path, const std::string& text, std::uint32_t owner,
+                        unsigned mode = 0644) {
     return write_whole(path, text, false) && ::chmod(path.c_str(), mode) == 0 &&
            (reduced_ || ::lchown(path.c_str(), owner, owner) == 0);
   };
   if (::mkdir(folder.c_str(), 0700) != 0) return io_error("mkdir " + folder);
   const auto dev = uid + dev_uid;
-  bool good = directory(folder + "/upper", uid, 0755) && directory(folder + "/work", 0, 0700) &&
-              directory(folder + "/usr", uid, 0755) && directory(folder + "/usr_work", 0, 0700) &&
-              directory(folder + "/home", uid, 0755) && directory(folder + "/home/dev", dev, 0750) &&
-              directory(folder + "/workspace", dev, 0755) && directory(folder + "/upper/etc", uid, 0755);
+  bool good =
+      directory(folder + "/upper", uid, 0755) && directory(folder + "/work", 0, 0700) &&
+      directory(folder + "/usr", uid, 0755) && directory(folder + "/usr_work", 0, 0700) &&
+      directory(folder + "/home", uid, 0755) && directory(folder + "/home/dev", dev, 0750) &&
+      directory(folder + "/workspace", dev, 0755) && directory(folder + "/upper/etc", uid, 0755);
   const auto name = spec.name.empty() ? spec.id.value : spec.name;
   good = good && file(folder + "/upper/etc/hostname", name + "\n", uid) &&
          file(folder + "/upper/etc/hosts", template_files::hosts(name), uid);
   std::error_code ignored;
-  for (fs::directory_iterator each(template_root + "/etc/skel", ignored), end; !ignored && each != end;
-       each.increment(ignored)) {
+  for (fs::directory_iterator each(template_root + "/etc/skel", ignored), end;
+       !ignored && each != end; each.increment(ignored)) {
     good = good && file(folder + "/home/dev/" + each->path().filename().native(),
                         template_files::read(each->path().native()), dev);
   }
@@ -186,8 +202,10 @@ host_result<bool> environment_disk::put_aside(const environment_id& id) {
     const std::lock_guard hold(mutex_);
     number = aside_++;
   }
-  const auto aside = root_ + "/.gone-" + id.value + "-" + std::to_string(::getpid()) + "-" + std::to_string(number);
-  if (::rename(path(id).c_str(), aside.c_str()) != 0 && errno != ENOENT) return io_error("rename " + path(id));
+  const auto aside = root_ + "/.gone-" + id.value + "-" + std::to_string(::getpid()) + "-" +
+                     std::to_string(number);
+  if (::rename(path(id).c_str(), aside.c_str()) != 0 && errno != ENOENT)
+    return io_error("rename " + path(id));
   if (known) {
     const std::lock_guard hold(mutex_);
     taken_.erase(known->index);
@@ -197,15 +215,18 @@ host_result<bool> environment_disk::put_aside(const environment_id& id) {
 
 void environment_disk::delete_aside() {
   std::error_code ignored;
-  for (fs::directory_iterator each(root_, ignored), end; !ignored && each != end; each.increment(ignored)) {
-    if (each->path().filename().native().rfind(".gone-", 0) == 0) delete_tree(each->path().native());
+  for (fs::directory_iterator each(root_, ignored), end; !ignored && each != end;
+       each.increment(ignored)) {
+    if (each->path().filename().native().rfind(".gone-", 0) == 0)
+      delete_tree(each->path().native());
   }
 }
 
 std::optional<environment_disk::identity> environment_disk::find(const environment_id& id) const {
   const auto known = message::decode(template_files::read(path(id) + "/sandbox"));
   if (!known.has("index")) return std::nullopt;
-  return identity{static_cast<unsigned>(known.number("index")), static_cast<std::uint32_t>(known.number("uid_base")),
+  return identity{static_cast<unsigned>(known.number("index")),
+                  static_cast<std::uint32_t>(known.number("uid_base")),
                   known.number("owner_epoch")};
 }
 

@@ -1,10 +1,12 @@
 // What of an environment persists over stop and start, and in which id range it lives.
 //
-//   DIR/environments/<id>/{upper, work, usr, usr_work, home, workspace, sandbox}    owned by the environment's root
-//   DIR/environments/.new-<id>     half made          .gone-<id>-<n>   being deleted
+//   DIR/environments/<id>/         upper, work, usr, usr_work, home, workspace, sandbox
+//   DIR/environments/.new-<id>     half made
+//   DIR/environments/.gone-<id>-…  being deleted
 //
-// Host uid of the environment's uid u: id_base + index * 65536 + u; `index` is unique in the data directory and kept in
-// `sandbox`. The range lies above what adduser hands out and below 2^31. Any thread; calls for one id one at a time.
+// Host uid of the environment's uid u: id_base + index * 65536 + u; `index` is unique in the data
+// directory and kept in `sandbox`. The range lies above what adduser hands out and below 2^31.
+// Any thread; calls for one id one at a time.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +32,8 @@ class environment_disk {
   host_result<bool> put_aside(const environment_id& id);
   void delete_aside();
   std::string path(const environment_id& id) const { return root_ + "/" + id.value; }
-  // Bytes the environment occupies; a lower bound if it has more files than are looked at. Slow: a worker's job.
+  // Bytes the environment occupies; a lower bound if it has more files than are looked at. Slow: a
+  // worker's job.
   std::uint64_t bytes_used(const environment_id& id) const;
   struct identity {
     unsigned index{};

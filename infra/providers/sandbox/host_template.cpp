@@ -22,20 +22,90 @@ constexpr std::uintmax_t copied_file_bytes_max = 8 * 1024 * 1024;
 constexpr std::uint64_t fnv_basis = 0xcbf29ce484222325;
 constexpr std::uint64_t fnv_prime = 0x100000001b3;
 
-// Of the host's /etc. Nothing here holds names of people, keys or tokens; what not everyone may read is skipped anyway.
-constexpr std::array copied = {
-    "alternatives", "bash.bashrc", "bash_completion.d", "ca-certificates", "ca-certificates.conf", "debian_version",
-    "dpkg", "gai.conf", "groff", "host.conf", "inputrc", "java-11-openjdk", "java-17-openjdk", "java-21-openjdk",
-    "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "locale.alias", "localtime", "login.defs", "magic", "magic.mime",
-    "manpath.config", "mime.types", "os-release", "perl", "protocols", "python3", "python3.11", "python3.12",
-    "python3.13", "rpc", "security", "services", "shells", "skel", "ssl", "terminfo", "timezone", "vim", "vimrc", "xml"};
+// Of the host's /etc. Nothing here holds names of people, keys or tokens; what not everyone may
+// read is skipped anyway.
+constexpr std::array copied = {"alternatives",
+                               "bash.bashrc",
+                               "bash_completion.d",
+                               "ca-certificates",
+                               "ca-certificates.conf",
+                               "debian_version",
+                               "dpkg",
+                               "gai.conf",
+                               "groff",
+                               "host.conf",
+                               "inputrc",
+                               "java-11-openjdk",
+                               "java-17-openjdk",
+                               "java-21-openjdk",
+                               "ld.so.cache",
+                               "ld.so.conf",
+                               "ld.so.conf.d",
+                               "locale.alias",
+                               "localtime",
+                               "login.defs",
+                               "magic",
+                               "magic.mime",
+                               "manpath.config",
+                               "mime.types",
+                               "os-release",
+                               "perl",
+                               "protocols",
+                               "python3",
+                               "python3.11",
+                               "python3.12",
+                               "python3.13",
+                               "rpc",
+                               "security",
+                               "services",
+                               "shells",
+                               "skel",
+                               "ssl",
+                               "terminfo",
+                               "timezone",
+                               "vim",
+                               "vimrc",
+                               "xml"};
 
-constexpr std::array directories = {
-    "dev", "etc", "home", "media", "mnt", "opt", "proc", "root", "run", "srv", "sys", "tmp", "usr", "var", "workspace",
-    "etc/apt", "etc/default", "etc/pam.d", "etc/profile.d", "etc/sudoers.d", "var/backups", "var/cache",
-    "var/cache/apt", "var/cache/apt/archives", "var/cache/apt/archives/partial", "var/lib", "var/lib/apt",
-    "var/lib/apt/lists", "var/lib/apt/lists/partial", "var/lib/dpkg", "var/lib/dpkg/info", "var/lib/dpkg/updates",
-    "var/lib/sudo", "var/local", "var/log", "var/mail", "var/opt", "var/spool", "var/tmp"};
+constexpr std::array directories = {"dev",
+                                    "etc",
+                                    "home",
+                                    "media",
+                                    "mnt",
+                                    "opt",
+                                    "proc",
+                                    "root",
+                                    "run",
+                                    "srv",
+                                    "sys",
+                                    "tmp",
+                                    "usr",
+                                    "var",
+                                    "workspace",
+                                    "etc/apt",
+                                    "etc/default",
+                                    "etc/pam.d",
+                                    "etc/profile.d",
+                                    "etc/sudoers.d",
+                                    "var/backups",
+                                    "var/cache",
+                                    "var/cache/apt",
+                                    "var/cache/apt/archives",
+                                    "var/cache/apt/archives/partial",
+                                    "var/lib",
+                                    "var/lib/apt",
+                                    "var/lib/apt/lists",
+                                    "var/lib/apt/lists/partial",
+                                    "var/lib/dpkg",
+                                    "var/lib/dpkg/info",
+                                    "var/lib/dpkg/updates",
+                                    "var/lib/sudo",
+                                    "var/local",
+                                    "var/log",
+                                    "var/mail",
+                                    "var/opt",
+                                    "var/spool",
+                                    "var/tmp"};
 
 class builder {
  public:
@@ -90,7 +160,7 @@ class builder {
   }
 
   void copy(const fs::path& from, const fs::path& to) {
-    struct stat seen{};
+    struct stat seen {};
     if (::lstat(from.c_str(), &seen) != 0) return;
     std::error_code ignored;
     if (S_ISLNK(seen.st_mode)) {
@@ -104,15 +174,18 @@ class builder {
     if (S_ISDIR(seen.st_mode)) {
       fs::create_directory(to, ignored);
       ::chmod(to.c_str(), seen.st_mode & 0755);
-      for (fs::directory_iterator each(from, ignored), end; !ignored && each != end; each.increment(ignored)) {
+      for (fs::directory_iterator each(from, ignored), end; !ignored && each != end;
+           each.increment(ignored)) {
         // Most of /etc/alternatives is pages of manuals.
         if (each->path().extension() == ".gz") continue;
         copy(each->path(), to / each->path().filename());
       }
-    } else if (S_ISREG(seen.st_mode) && static_cast<std::uintmax_t>(seen.st_size) <= copied_file_bytes_max) {
+    } else if (S_ISREG(seen.st_mode) &&
+               static_cast<std::uintmax_t>(seen.st_size) <= copied_file_bytes_max) {
       fs::copy_file(from, to, ignored);
       ::chmod(to.c_str(), seen.st_mode & 0755);
-      digest(to.filename().native() + std::to_string(seen.st_size) + "." + std::to_string(seen.st_mtime));
+      digest(to.filename().native() + std::to_string(seen.st_size) + "." +
+             std::to_string(seen.st_mtime));
     }
   }
 
@@ -138,12 +211,14 @@ void write_generated(builder& b, bool reduced, std::vector<std::string>& problem
   b.write("etc/apt/sources.list", template_files::apt_sources());
   b.write("var/lib/dpkg/status", "");
   for (const auto& [name, text] : template_files::pam()) b.write("etc/pam.d/" + name, text);
-  const auto resolver = template_files::resolv_conf(template_files::read("/etc/resolv.conf"),
-                                                    template_files::read("/run/systemd/resolve/resolv.conf"));
+  const auto resolver =
+      template_files::resolv_conf(template_files::read("/etc/resolv.conf"),
+                                  template_files::read("/run/systemd/resolve/resolv.conf"));
   b.write("etc/resolv.conf", resolver.text);
   if (!resolver.problem.empty()) problems.push_back(resolver.problem);
   std::error_code none;
-  if (!fs::exists("/usr/bin/sudo", none)) problems.push_back("template: sudo is not installed; install the package sudo");
+  if (!fs::exists("/usr/bin/sudo", none))
+    problems.push_back("template: sudo is not installed; install the package sudo");
   if (!fs::exists("/etc/ssl/certs/ca-certificates.crt", none)) {
     problems.push_back("template: no CA certificates; install the package ca-certificates");
   }
@@ -166,8 +241,10 @@ host_result<built_template> build_host_template(const std::string& data_dir, boo
     write_generated(b, reduced, made.problems);
     const auto final_path = base / ("host-" + b.fingerprint());
     made.path = fs::absolute(final_path).native();
-    if (fs::exists(final_path)) fs::remove_all(fresh);
-    else fs::rename(fresh, final_path);
+    if (fs::exists(final_path))
+      fs::remove_all(fresh);
+    else
+      fs::rename(fresh, final_path);
   } catch (const fs::filesystem_error& failed) {
     return host_error{host_errc::io, std::string("making the host template: ") + failed.what(),
                       "check space and rights of " + base.native()};
@@ -177,12 +254,13 @@ host_result<built_template> build_host_template(const std::string& data_dir, boo
 
 template_info describe_host_template() {
   // tool, Debian package that has its version
-  constexpr std::array<std::pair<const char*, const char*>, 22> tools = {{
-      {"bash", "bash"}, {"git", "git"}, {"vim", "vim"}, {"vi", "vim-tiny"}, {"nano", "nano"}, {"sudo", "sudo"},
-      {"ps", "procps"}, {"top", "procps"}, {"less", "less"}, {"curl", "curl"}, {"wget", "wget"},
-      {"python3", "python3"}, {"gcc", "gcc"}, {"g++", "g++"}, {"make", "make"}, {"cmake", "cmake"},
-      {"node", "nodejs"}, {"perl", "perl-base"}, {"tmux", "tmux"}, {"ssh", "openssh-client"}, {"rsync", "rsync"},
-      {"jq", "jq"}}};
+  constexpr std::array<std::pair<const char*, const char*>, 22> tools = {
+      {{"bash", "bash"},   {"git", "git"},        {"vim", "vim"},   {"vi", "vim-tiny"},
+       {"nano", "nano"},   {"sudo", "sudo"},      {"ps", "procps"}, {"top", "procps"},
+       {"less", "less"},   {"curl", "curl"},      {"wget", "wget"}, {"python3", "python3"},
+       {"gcc", "gcc"},     {"g++", "g++"},        {"make", "make"}, {"cmake", "cmake"},
+       {"node", "nodejs"}, {"perl", "perl-base"}, {"tmux", "tmux"}, {"ssh", "openssh-client"},
+       {"rsync", "rsync"}, {"jq", "jq"}}};
   std::map<std::string, std::string> versions;
   std::ifstream status("/var/lib/dpkg/status");
   std::string package;
@@ -190,7 +268,8 @@ template_info describe_host_template() {
     if (line.rfind("Package: ", 0) == 0) package = line.substr(9);
     if (line.rfind("Version: ", 0) == 0) versions[package] = line.substr(9);
   }
-  template_info info{"host", "this machine's /usr with a home, a workspace and sudo of its own", {}};
+  template_info info{
+      "host", "this machine's /usr with a home, a workspace and sudo of its own", {}};
   for (const auto& [tool, owner] : tools) {
     std::error_code none;
     if (!fs::exists(std::string("/usr/bin/") + tool, none)) continue;

@@ -1,9 +1,11 @@
-// The `host` template: the lower layer of every environment's root, beside the host's /usr. Never the host's /, and of
-// its /etc only what is listed in host_template.cpp and readable by everyone; users, sudo, PAM, resolver are generated.
+// The `host` template: the lower layer of every environment's root, beside the host's /usr. Never
+// the host's /, and of its /etc only what is listed in host_template.cpp and readable by everyone;
+// users, sudo, PAM, resolver are generated.
 //
-//   DIR/templates/host-<fingerprint>/   etc/ … bin -> usr/bin … usr/ home/ workspace/ proc/ … (mount points)
+//   DIR/templates/host-<fingerprint>/   etc/ …, bin -> usr/bin …, mount points usr/ home/ proc/ …
 //
-// A changed input makes a new folder: a layer in use is never written. Not thread-safe: called once at start.
+// A changed input makes a new folder: a layer in use is never written. Not thread-safe: called
+// once at start.
 #pragma once
 
 #include <string>

@@ -6,7 +6,9 @@ keyed_workers::keyed_workers(std::size_t threads, std::size_t jobs_max) : jobs_m
   for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
 }
 
-keyed_workers::~keyed_workers() { stop(); }
+keyed_workers::~keyed_workers() {
+  stop();
+}
 
 void keyed_workers::stop() {
   {
@@ -52,8 +54,10 @@ void keyed_workers::run() {
     --count_;
     auto& queue = jobs_[key];
     queue.pop_front();
-    if (queue.empty()) jobs_.erase(key);
-    else runnable_.push_back(key);
+    if (queue.empty())
+      jobs_.erase(key);
+    else
+      runnable_.push_back(key);
     if (!runnable_.empty()) ready_.notify_one();
     if (stopping_ && count_ == 0) ready_.notify_all();
   }

@@ -1,4 +1,5 @@
-// A few threads for work that blocks: jobs of one key run one at a time and in order, keys run side by side.
+// A few threads for work that blocks: jobs of one key run one at a time and in order, keys run side
+// by side.
 #pragma once
 
 #include <condition_variable>
@@ -27,7 +28,8 @@ class keyed_workers {
   const std::size_t jobs_max_;
   mutable std::mutex mutex_;
   std::condition_variable ready_;
-  std::map<std::string, std::deque<std::function<void()>>> jobs_;  // the front of a key not in runnable_ runs
+  std::map<std::string, std::deque<std::function<void()>>>
+      jobs_;  // the front of a key not in runnable_ runs
   std::deque<std::string> runnable_;
   std::size_t count_{};
   bool stopping_{};

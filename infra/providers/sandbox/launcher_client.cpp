@@ -41,7 +41,8 @@ ssize_t receive(int socket, std::string& packet, unique_fd& descriptor) {
   header.msg_controllen = sizeof control;
   const auto got = ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
   const auto* rights = got > 0 ? CMSG_FIRSTHDR(&header) : nullptr;
-  if (rights != nullptr && rights->cmsg_type == SCM_RIGHTS && rights->cmsg_len == CMSG_LEN(sizeof(int))) {
+  if (rights != nullptr && rights->cmsg_type == SCM_RIGHTS &&
+      rights->cmsg_len == CMSG_LEN(sizeof(int))) {
     int fd = -1;
     std::memcpy(&fd, CMSG_DATA(rights), sizeof fd);
     descriptor = unique_fd{fd};
@@ -68,7 +69,8 @@ host_result<bool> launcher_client::ensure() {
 
 host_result<bool> launcher_client::ensure_locked() {
   auto version = ask_once(message().add("do", "version"), version_timeout);
-  if (version && version->text.number("version") != static_cast<std::uint64_t>(launcher::protocol_version)) {
+  if (version &&
+      version->text.number("version") != static_cast<std::uint64_t>(launcher::protocol_version)) {
     // Its environments run on and are adopted by the next one.
     (void)quit(false);
     version = host_error{host_errc::unavailable, "launcher of another version", ""};
@@ -98,14 +100,16 @@ bool launcher_client::quit(bool only_if_idle) {
   return true;
 }
 
-host_result<launcher_answer> launcher_client::ask(message request, std::chrono::milliseconds within) {
+host_result<launcher_answer> launcher_client::ask(message request,
+                                                  std::chrono::milliseconds within) {
   auto reply = ask_once(request, within);
   if (reply || reply.error().code != host_errc::unavailable) return reply;
   if (auto again = ensure(); !again) return again.error();
   return ask_once(request, within);
 }
 
-host_result<launcher_answer> launcher_client::ask_once(const message& request, std::chrono::milliseconds within) const {
+host_result<launcher_answer> launcher_client::ask_once(const message& request,
+                                                       std::chrono::milliseconds within) const {
   const unique_fd socket{::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)};
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -117,13 +121,16 @@ host_result<launcher_answer> launcher_client::ask_once(const message& request, s
     return failed;
   }
   const auto bytes = request.encode();
-  if (::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) return launcher_error("send");
+  if (::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0)
+    return launcher_error("send");
   const auto deadline = std::chrono::steady_clock::now() + within;
   std::string packet(launcher::message_bytes_max, '\0');
   while (true) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) {
-      return host_error{host_errc::timeout, "the launcher did not answer \"" + request.text("do") + "\" in time",
+      return host_error{host_errc::timeout,
+                        "the launcher did not answer \"" + request.text("do") + "\" in time",
                         "see `devctl doctor`"};
     }
     pollfd wait{socket.get(), POLLIN, 0};
@@ -132,9 +139,12 @@ host_result<launcher_answer> launcher_client::ask_once(const message& request, s
     if (ready <= 0) continue;
     launcher_answer reply;
     const auto got = receive(socket.get(), packet, reply.pidfd);
-    if (got <= 0) return host_error{host_errc::unavailable, "the launcher ended while it was asked", "it is started again"};
+    if (got <= 0)
+      return host_error{host_errc::unavailable, "the launcher ended while it was asked",
+                        "it is started again"};
     reply.text = message::decode({packet.data(), static_cast<std::size_t>(got)});
-    if (reply.text.has("error")) return host_error{host_errc::io, reply.text.text("error"), "see `devctl doctor`"};
+    if (reply.text.has("error"))
+      return host_error{host_errc::io, reply.text.text("error"), "see `devctl doctor`"};
     return reply;
   }
 }
@@ -158,9 +168,11 @@ host_result<bool> launcher_client::spawn() const {
   ::sigemptyset(&none);
   ::posix_spawnattr_setsigmask(&attributes, &none);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
-  std::vector<std::string> words = {setup_.agent_binary, "--launcher", "--run", setup_.run_dir, "--cgroup-parent",
-                                    setup_.cgroup_parent, "--network-tag", setup_.network_tag, "--ready-fd",
-                                    std::to_string(ready_fd)};
+  std::vector<std::string> words = {
+      setup_.agent_binary,     "--launcher",       "--run",
+      setup_.run_dir,          "--cgroup-parent",  setup_.cgroup_parent,
+      "--network-tag",         setup_.network_tag, "--ready-fd",
+      std::to_string(ready_fd)};
   if (!setup_.network) words.emplace_back("--no-network");
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
@@ -169,12 +181,14 @@ host_result<bool> launcher_client::spawn() const {
   char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   char* env[] = {path, nullptr};
   pid_t pid = 0;
-  const int failed = ::posix_spawn(&pid, setup_.agent_binary.c_str(), &actions, &attributes, argv.data(), env);
+  const int failed =
+      ::posix_spawn(&pid, setup_.agent_binary.c_str(), &actions, &attributes, argv.data(), env);
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   write_end.reset();
   if (failed != 0) {
-    return host_error{host_errc::unavailable, "cannot run " + setup_.agent_binary + ": " + std::strerror(failed),
+    return host_error{host_errc::unavailable,
+                      "cannot run " + setup_.agent_binary + ": " + std::strerror(failed),
                       "berth-agent must lie beside berthd"};
   }
   std::string said;
@@ -190,7 +204,8 @@ host_result<bool> launcher_client::spawn() const {
   ::waitpid(pid, nullptr, WNOHANG);
   // Lost the race against another server's launcher of the same directory: that one will do.
   if (said == "another launcher runs") return true;
-  return host_error{host_errc::unavailable, "the launcher did not start: " + (said.empty() ? "see " + log : said),
+  return host_error{host_errc::unavailable,
+                    "the launcher did not start: " + (said.empty() ? "see " + log : said),
                     "see `devctl doctor`"};
 }
 

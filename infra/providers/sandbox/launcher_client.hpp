@@ -1,5 +1,6 @@
-// The server's side of the launcher: starts one if none runs (or one of another version), asks, waits for the answer.
-// Calls block up to the time given. Any thread; every call has a connection of its own.
+// The server's side of the launcher: starts one if none runs (or one of another version), asks,
+// waits for the answer. Calls block up to the time given. Any thread; every call has a connection
+// of its own.
 #pragma once
 
 #include <chrono>
@@ -13,8 +14,8 @@
 namespace berth {
 
 struct launcher_setup {
-  std::string agent_binary;   // absolute path of berth-agent
-  std::string run_dir;        // DIR/run, absolute
+  std::string agent_binary;  // absolute path of berth-agent
+  std::string run_dir;       // DIR/run, absolute
   std::string cgroup_parent;
   std::string network_tag;
   bool network{};
@@ -31,15 +32,20 @@ class launcher_client {
   ~launcher_client();
   // A launcher of our version runs when this succeeds. Call it before many descriptors are open.
   host_result<bool> ensure();
-  // Starts a launcher again if it is gone. Requests are repeatable, so one that was lost with it is asked once more.
+  // Starts a launcher again if it is gone. Requests are repeatable, so one that was lost with it is
+  // asked once more.
   host_result<launcher_answer> ask(launcher::message request, std::chrono::milliseconds within);
-  // The launcher ends, environments run on; true if there was one that did. Its empty cgroups are removed.
+  // The launcher ends, environments run on; true if there was one that did. Its empty cgroups are
+  // removed.
   bool quit(bool only_if_idle);
   int pid() const { return pid_; }
-  int run_folder() const { return run_folder_; }  // descriptor of DIR/run: short paths to sockets below it
+  int run_folder() const {
+    return run_folder_;
+  }  // descriptor of DIR/run: short paths to sockets below it
 
  private:
-  host_result<launcher_answer> ask_once(const launcher::message& request, std::chrono::milliseconds within) const;
+  host_result<launcher_answer> ask_once(const launcher::message& request,
+                                        std::chrono::milliseconds within) const;
   host_result<bool> ensure_locked();
   host_result<bool> spawn() const;
 

@@ -24,7 +24,8 @@ const std::string adoption_key = ".adoption";
 constexpr milliseconds probe_timeout{10'000};
 constexpr milliseconds start_timeout{15'000};
 constexpr milliseconds list_timeout{5'000};
-constexpr milliseconds agent_stop_grace{5'500};  // the agent itself needs up to 5 s to hang terminals up
+constexpr milliseconds agent_stop_grace{
+    5'500};  // the agent itself needs up to 5 s to hang terminals up
 constexpr milliseconds stop_timeout{agent_stop_grace + milliseconds{15'000}};
 constexpr milliseconds adopt_silence_max{5'000};
 
@@ -51,8 +52,8 @@ sandbox_host::sandbox_host(sandbox_options options) : options_(std::move(options
   run_dir_ = options_.data_dir + "/run";
   const auto tag = tag_of(options_.data_dir);
   if (options_.cgroup_parent.empty()) options_.cgroup_parent = "berth-" + tag;
-  launcher_ = std::make_unique<launcher_client>(
-      launcher_setup{options_.agent_binary, run_dir_, options_.cgroup_parent, tag, options_.network});
+  launcher_ = std::make_unique<launcher_client>(launcher_setup{
+      options_.agent_binary, run_dir_, options_.cgroup_parent, tag, options_.network});
   probe();
   const bool reduced = capabilities_.isolation != "full";
   disk_ = std::make_unique<environment_disk>(options_.data_dir, reduced);
@@ -61,10 +62,12 @@ sandbox_host::sandbox_host(sandbox_options options) : options_(std::move(options
     auto built = build_host_template(options_.data_dir, reduced);
     if (built) {
       template_root_ = built->path;
-      capabilities_.problems.insert(capabilities_.problems.end(), built->problems.begin(), built->problems.end());
+      capabilities_.problems.insert(capabilities_.problems.end(), built->problems.begin(),
+                                    built->problems.end());
     } else {
       capabilities_.works = false;
-      capabilities_.problems.push_back("template: " + built.error().message + "; " + built.error().next_step);
+      capabilities_.problems.push_back("template: " + built.error().message + "; " +
+                                       built.error().next_step);
     }
   }
   templates_ = {describe_host_template()};
@@ -88,12 +91,14 @@ sandbox_host::~sandbox_host() {
 void sandbox_host::probe() {
   capabilities_ = {"sandbox", false, "none", "none", "none", {}};
   if (options_.data_dir.rfind("/usr/", 0) == 0) {
-    capabilities_.problems.push_back("the data directory " + options_.data_dir +
-                                     " lies below /usr, which environments can read; choose another place");
+    capabilities_.problems.push_back(
+        "the data directory " + options_.data_dir +
+        " lies below /usr, which environments can read; choose another place");
     return;
   }
   if (auto there = launcher_->ensure(); !there) {
-    capabilities_.problems.push_back("sandbox: " + there.error().message + "; " + there.error().next_step);
+    capabilities_.problems.push_back("sandbox: " + there.error().message + "; " +
+                                     there.error().next_step);
     return;
   }
   const auto found = launcher_->ask(message().add("do", "probe"), probe_timeout);
@@ -113,7 +118,8 @@ void sandbox_host::observe(host_observer* observer) {
 }
 
 host_error sandbox_host::not_running(const environment_id& id) const {
-  if (!disk_->exists(id)) return {host_errc::not_found, "no environment " + id.value + " on this host", ""};
+  if (!disk_->exists(id))
+    return {host_errc::not_found, "no environment " + id.value + " on this host", ""};
   return {host_errc::not_running, "environment " + id.value + " is not running", "start it first"};
 }
 
@@ -125,14 +131,19 @@ sandbox_host::link_ptr sandbox_host::link_of(const environment_id& id) const {
 
 // False: the completion was given its refusal.
 template <class T>
-bool sandbox_host::post_job(const environment_id& id, const host_completion<T>& done, std::function<void()> job) {
+bool sandbox_host::post_job(const environment_id& id, const host_completion<T>& done,
+                            std::function<void()> job) {
   if (!launcher::is_plain_name(id.value)) {
-    reactor_->post([done, id] { done(host_error{host_errc::not_found, "malformed environment id", ""}); });
+    reactor_->post([done, id] {
+      done(host_error{host_errc::not_found, "malformed environment id", ""});
+    });
     return false;
   }
   if (workers_->post(id.value, std::move(job))) return true;
   reactor_->post([done] {
-    done(host_error{host_errc::limit_exceeded, "too many environment operations are under way on this host", "try again later"});
+    done(host_error{host_errc::limit_exceeded,
+                    "too many environment operations are under way on this host",
+                    "try again later"});
   });
   return false;
 }
@@ -144,8 +155,10 @@ host_result<bool> sandbox_host::check_epoch(const environment_id& id, std::uint6
     auto& seen = epochs_[id];
     if (kept) seen = std::max(seen, kept->owner_epoch);
     if (owner_epoch < seen) {
-      return host_error{host_errc::stale_owner, "owner epoch " + std::to_string(owner_epoch) + " of " + id.value +
-                                                    " is older than " + std::to_string(seen), "another server owns it"};
+      return host_error{host_errc::stale_owner,
+                        "owner epoch " + std::to_string(owner_epoch) + " of " + id.value +
+                            " is older than " + std::to_string(seen),
+                        "another server owns it"};
     }
     seen = owner_epoch;
   }
@@ -159,11 +172,13 @@ void sandbox_host::create(const environment_spec& spec, host_completion<bool> do
     if (auto owned = check_epoch(spec.id, spec.owner_epoch); !owned) return done(owned.error());
     if (!capabilities_.works) {
       const auto& problems = capabilities_.problems;
-      return done(host_error{host_errc::unavailable, problems.empty() ? "the sandbox does not work here" : problems.back(),
+      return done(host_error{host_errc::unavailable,
+                             problems.empty() ? "the sandbox does not work here" : problems.back(),
                              "run `devctl doctor`"});
     }
     if (spec.template_name != "host") {
-      return done(host_error{host_errc::unknown_template, "unknown template \"" + spec.template_name + "\"", "use \"host\""});
+      return done(host_error{host_errc::unknown_template,
+                             "unknown template \"" + spec.template_name + "\"", "use \"host\""});
     }
     done(disk_->create(spec, template_root_));
   });
@@ -204,16 +219,19 @@ host_result<incarnation> sandbox_host::start_now(const environment_spec& spec) {
   return life;
 }
 
-void sandbox_host::connect(const environment_id& id, const incarnation& life, agent::unique_fd pidfd,
-                           std::uint64_t owner_epoch) {
+void sandbox_host::connect(const environment_id& id, const incarnation& life,
+                           agent::unique_fd pidfd, std::uint64_t owner_epoch) {
   // By descriptor: the path of a data directory may be longer than a socket address.
-  const auto path = "/proc/self/fd/" + std::to_string(launcher_->run_folder()) + "/envs/" + id.value + "/agent.sock";
+  const auto path = "/proc/self/fd/" + std::to_string(launcher_->run_folder()) + "/envs/" +
+                    id.value + "/agent.sock";
   const std::lock_guard hold(mutex_);
-  auto link = agent::agent_link::make(*reactor_, {path, std::move(pidfd), id, life, owner_epoch}, *this);
+  auto link =
+      agent::agent_link::make(*reactor_, {path, std::move(pidfd), id, life, owner_epoch}, *this);
   running_[id] = {life, std::move(link), false};
 }
 
-void sandbox_host::stop(const environment_id& id, std::uint64_t owner_epoch, host_completion<bool> done) {
+void sandbox_host::stop(const environment_id& id, std::uint64_t owner_epoch,
+                        host_completion<bool> done) {
   post_job(id, done, [this, id, owner_epoch, done] {
     if (auto owned = check_epoch(id, owner_epoch); !owned) return done(owned.error());
     done(stop_now(id, agent_stop_grace));
@@ -242,13 +260,15 @@ host_result<bool> sandbox_host::stop_now(const environment_id& id, milliseconds 
 // The process is gone: the link has what it sent, reads it to the end and says so.
 void sandbox_host::await_agent_end(const environment_id& id) {
   const auto deadline = std::chrono::steady_clock::now() + list_timeout;
-  while (link_of(id) && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(milliseconds{1});
+  while (link_of(id) && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(milliseconds{1});
   if (const auto link = link_of(id)) link->detach();
   const std::lock_guard hold(mutex_);
   running_.erase(id);
 }
 
-void sandbox_host::destroy(const environment_id& id, std::uint64_t owner_epoch, host_completion<bool> done) {
+void sandbox_host::destroy(const environment_id& id, std::uint64_t owner_epoch,
+                           host_completion<bool> done) {
   post_job(id, done, [this, id, owner_epoch, done] {
     if (auto owned = check_epoch(id, owner_epoch); !owned) return done(owned.error());
     const auto gone = destroy_now(id);
@@ -266,7 +286,9 @@ host_result<bool> sandbox_host::destroy_now(const environment_id& id) {
 
 void sandbox_host::adopt(host_completion<std::vector<adopted_environment>> done) {
   if (!workers_->post(adoption_key, [this, done] { adopt_now(done); })) {
-    reactor_->post([done] { done(host_error{host_errc::limit_exceeded, "the host is shutting down", ""}); });
+    reactor_->post([done] {
+      done(host_error{host_errc::limit_exceeded, "the host is shutting down", ""});
+    });
   }
 }
 
@@ -297,8 +319,8 @@ void sandbox_host::adopt_now(host_completion<std::vector<adopted_environment>> d
   }
   // What ended while no server looked: its last output waits to be followed.
   std::error_code ignored;
-  for (std::filesystem::directory_iterator each(run_dir_ + "/envs", ignored), end; !ignored && each != end;
-       each.increment(ignored)) {
+  for (std::filesystem::directory_iterator each(run_dir_ + "/envs", ignored), end;
+       !ignored && each != end; each.increment(ignored)) {
     const environment_id id{each->path().filename().native()};
     if (!begun.found.contains(id) && !link_of(id)) (void)tails_->shelve(id);
   }

@@ -8,7 +8,8 @@ namespace {
 constexpr std::chrono::minutes disk_measured_every{5};
 }
 
-void sandbox_host::exec(const environment_id& id, const exec_request& request, host_completion<exec_output> done) {
+void sandbox_host::exec(const environment_id& id, const exec_request& request,
+                        host_completion<exec_output> done) {
   if (const auto link = link_of(id)) return link->exec(request, std::move(done));
   reactor_->post([this, id, done = std::move(done)] { done(not_running(id)); });
 }
@@ -16,18 +17,21 @@ void sandbox_host::exec(const environment_id& id, const exec_request& request, h
 void sandbox_host::open_terminal(const environment_id& id, const terminal_spec& spec,
                                  host_completion<terminal_started> done) {
   if (const auto link = link_of(id)) {
-    return link->open_terminal(spec, [this, id, terminal = spec.id, done = std::move(done)](auto opened) {
-      if (opened) terminals_[terminal] = id;
-      done(std::move(opened));
-    });
+    return link->open_terminal(spec,
+                               [this, id, terminal = spec.id, done = std::move(done)](auto opened) {
+                                 if (opened) terminals_[terminal] = id;
+                                 done(std::move(opened));
+                               });
   }
   reactor_->post([this, id, done = std::move(done)] { done(not_running(id)); });
 }
 
-void sandbox_host::follow_terminal(const environment_id& id, const terminal_id& terminal, std::uint64_t from) {
+void sandbox_host::follow_terminal(const environment_id& id, const terminal_id& terminal,
+                                   std::uint64_t from) {
   reactor_->post([this, id, terminal, from] {
     if (observer_ == nullptr) return;
-    if (tails_->holds(id, terminal)) return tails_->deliver(id, terminal, from, "agent_lost", *observer_);
+    if (tails_->holds(id, terminal))
+      return tails_->deliver(id, terminal, from, "agent_lost", *observer_);
     if (const auto link = link_of(id)) {
       followed_[terminal] = {id, from};
       return link->follow(terminal, from);
@@ -37,14 +41,16 @@ void sandbox_host::follow_terminal(const environment_id& id, const terminal_id& 
   });
 }
 
-void sandbox_host::terminal_input(const environment_id& id, const terminal_id& terminal, const input_stream_id& stream,
-                                  std::uint64_t sequence, std::string bytes, host_completion<input_outcome> done) {
-  if (const auto link = link_of(id)) return link->input(terminal, stream, sequence, std::move(bytes), std::move(done));
+void sandbox_host::terminal_input(const environment_id& id, const terminal_id& terminal,
+                                  const input_stream_id& stream, std::uint64_t sequence,
+                                  std::string bytes, host_completion<input_outcome> done) {
+  if (const auto link = link_of(id))
+    return link->input(terminal, stream, sequence, std::move(bytes), std::move(done));
   reactor_->post([this, id, done = std::move(done)] { done(not_running(id)); });
 }
 
-void sandbox_host::resize_terminal(const environment_id& id, const terminal_id& terminal, std::uint16_t cols,
-                                   std::uint16_t rows) {
+void sandbox_host::resize_terminal(const environment_id& id, const terminal_id& terminal,
+                                   std::uint16_t cols, std::uint16_t rows) {
   if (const auto link = link_of(id)) link->resize(terminal, cols, rows);
 }
 
@@ -53,7 +59,8 @@ void sandbox_host::pace_terminal(const environment_id& id, const terminal_id& te
   if (const auto link = link_of(id)) link->pace(terminal, read_until);
 }
 
-void sandbox_host::terminal_durable(const environment_id& id, const terminal_id& terminal, std::uint64_t offset) {
+void sandbox_host::terminal_durable(const environment_id& id, const terminal_id& terminal,
+                                    std::uint64_t offset) {
   if (const auto link = link_of(id)) link->durable(terminal, offset);
   reactor_->post([this, id, terminal, offset] { tails_->durable(id, terminal, offset); });
 }
@@ -68,7 +75,8 @@ void sandbox_host::dial(const environment_id& id, std::uint16_t port, host_compl
   reactor_->post([this, id, done = std::move(done)] { done(not_running(id)); });
 }
 
-void sandbox_host::agent_ready(const environment_id& id, const std::vector<agent::agent_terminal>& terminals) {
+void sandbox_host::agent_ready(const environment_id& id,
+                               const std::vector<agent::agent_terminal>& terminals) {
   std::erase_if(terminals_, [&](const auto& each) { return each.second == id; });
   for (const auto& each : terminals) terminals_[each.id] = id;
   if (!adoption_ || adoption_->silent.erase(id) == 0) return;
@@ -76,8 +84,10 @@ void sandbox_host::agent_ready(const environment_id& id, const std::vector<agent
   finish_adoption_if_complete();
 }
 
-void sandbox_host::terminal_output(const terminal_id& terminal, std::uint64_t offset, shared_bytes data) {
-  if (const auto at = followed_.find(terminal); at != followed_.end()) at->second.next = offset + data->size();
+void sandbox_host::terminal_output(const terminal_id& terminal, std::uint64_t offset,
+                                   shared_bytes data) {
+  if (const auto at = followed_.find(terminal); at != followed_.end())
+    at->second.next = offset + data->size();
   if (observer_ != nullptr) observer_->terminal_output(terminal, offset, std::move(data));
 }
 
@@ -86,11 +96,14 @@ void sandbox_host::terminal_ended(const terminal_id& terminal, const terminal_en
   if (observer_ != nullptr) observer_->terminal_ended(terminal, end);
 }
 
-void sandbox_host::terminal_missing(const terminal_id& terminal, const host_error& why, std::uint64_t first_offset) {
+void sandbox_host::terminal_missing(const terminal_id& terminal, const host_error& why,
+                                    std::uint64_t first_offset) {
   const auto at = followed_.find(terminal);
   if (at == followed_.end()) return;
-  // The agent knows no such terminal, or no longer has the byte: no other bytes are given in its place.
-  const terminal_end end{at->second.next, {}, {}, why.code == host_errc::not_found ? "agent_lost" : "truncated"};
+  // The agent knows no such terminal, or no longer has the byte: no other bytes are given in its
+  // place.
+  const terminal_end end{
+      at->second.next, {}, {}, why.code == host_errc::not_found ? "agent_lost" : "truncated"};
   (void)first_offset;
   followed_.erase(at);
   if (observer_ != nullptr) observer_->terminal_ended(terminal, end);
@@ -110,16 +123,21 @@ void sandbox_host::measure_disk(const environment_id& id) {
   if (use.measuring || (use.bytes != 0 && now - use.measured < disk_measured_every)) return;
   use.measuring = workers_->post(".measure", [this, id] {
     const auto bytes = disk_->bytes_used(id);
-    reactor_->post([this, id, bytes] { disk_use_[id] = {bytes, std::chrono::steady_clock::now(), false}; });
+    reactor_->post([this, id, bytes] {
+      disk_use_[id] = {bytes, std::chrono::steady_clock::now(), false};
+    });
   });
 }
 
 void sandbox_host::gateway_connection(const environment_id& id, int fd) {
-  if (options_.gateway_connection) options_.gateway_connection(id, fd);
-  else ::close(fd);
+  if (options_.gateway_connection)
+    options_.gateway_connection(id, fd);
+  else
+    ::close(fd);
 }
 
-void sandbox_host::agent_over(const environment_id& id, const incarnation& life, bool lost, const host_error& why) {
+void sandbox_host::agent_over(const environment_id& id, const incarnation& life, bool lost,
+                              const host_error& why) {
   bool stopping = false;
   {
     const std::lock_guard hold(mutex_);

@@ -28,32 +28,42 @@ class sandbox_host final : public environment_host, public agent::agent_link_obs
   void adopt(host_completion<std::vector<adopted_environment>> done) override;
   void create(const environment_spec& spec, host_completion<bool> done) override;
   void start(const environment_spec& spec, host_completion<incarnation> done) override;
-  void stop(const environment_id& id, std::uint64_t owner_epoch, host_completion<bool> done) override;
-  void destroy(const environment_id& id, std::uint64_t owner_epoch, host_completion<bool> done) override;
+  void stop(const environment_id& id, std::uint64_t owner_epoch,
+            host_completion<bool> done) override;
+  void destroy(const environment_id& id, std::uint64_t owner_epoch,
+               host_completion<bool> done) override;
 
   // environment_host: through the agent (sandbox_host_agents.cpp)
-  void exec(const environment_id& id, const exec_request& request, host_completion<exec_output> done) override;
+  void exec(const environment_id& id, const exec_request& request,
+            host_completion<exec_output> done) override;
   void open_terminal(const environment_id& id, const terminal_spec& spec,
                      host_completion<terminal_started> done) override;
-  void follow_terminal(const environment_id& id, const terminal_id& terminal, std::uint64_t from) override;
-  void terminal_input(const environment_id& id, const terminal_id& terminal, const input_stream_id& stream,
-                      std::uint64_t sequence, std::string bytes, host_completion<input_outcome> done) override;
+  void follow_terminal(const environment_id& id, const terminal_id& terminal,
+                       std::uint64_t from) override;
+  void terminal_input(const environment_id& id, const terminal_id& terminal,
+                      const input_stream_id& stream, std::uint64_t sequence, std::string bytes,
+                      host_completion<input_outcome> done) override;
   void resize_terminal(const environment_id& id, const terminal_id& terminal, std::uint16_t cols,
                        std::uint16_t rows) override;
   void pace_terminal(const environment_id& id, const terminal_id& terminal,
                      std::optional<std::uint64_t> read_until) override;
-  void terminal_durable(const environment_id& id, const terminal_id& terminal, std::uint64_t offset) override;
+  void terminal_durable(const environment_id& id, const terminal_id& terminal,
+                        std::uint64_t offset) override;
   void close_terminal(const environment_id& id, const terminal_id& terminal) override;
   void dial(const environment_id& id, std::uint16_t port, host_completion<int> done) override;
 
   // agent_link_observer, on the reactor's thread (sandbox_host_agents.cpp)
-  void agent_ready(const environment_id& id, const std::vector<agent::agent_terminal>& terminals) override;
-  void terminal_output(const terminal_id& terminal, std::uint64_t offset, shared_bytes data) override;
+  void agent_ready(const environment_id& id,
+                   const std::vector<agent::agent_terminal>& terminals) override;
+  void terminal_output(const terminal_id& terminal, std::uint64_t offset,
+                       shared_bytes data) override;
   void terminal_ended(const terminal_id& terminal, const terminal_end& end) override;
-  void terminal_missing(const terminal_id& terminal, const host_error& why, std::uint64_t first_offset) override;
+  void terminal_missing(const terminal_id& terminal, const host_error& why,
+                        std::uint64_t first_offset) override;
   void stats_seen(const environment_id& id, const environment_stats& stats) override;
   void gateway_connection(const environment_id& id, int fd) override;
-  void agent_over(const environment_id& id, const incarnation& life, bool lost, const host_error& why) override;
+  void agent_over(const environment_id& id, const incarnation& life, bool lost,
+                  const host_error& why) override;
 
  private:
   struct running {
@@ -70,7 +80,8 @@ class sandbox_host final : public environment_host, public agent::agent_link_obs
 
   void probe();
   template <class T>
-  bool post_job(const environment_id& id, const host_completion<T>& done, std::function<void()> job);
+  bool post_job(const environment_id& id, const host_completion<T>& done,
+                std::function<void()> job);
   host_result<bool> check_epoch(const environment_id& id, std::uint64_t owner_epoch);
   host_result<incarnation> start_now(const environment_spec& spec);
   host_result<bool> stop_now(const environment_id& id, std::chrono::milliseconds grace);
@@ -78,7 +89,8 @@ class sandbox_host final : public environment_host, public agent::agent_link_obs
   void adopt_now(host_completion<std::vector<adopted_environment>> done);
   void finish_adoption_if_complete();
   adopted_environment present(const environment_id& id) const;
-  void connect(const environment_id& id, const incarnation& life, agent::unique_fd pidfd, std::uint64_t owner_epoch);
+  void connect(const environment_id& id, const incarnation& life, agent::unique_fd pidfd,
+               std::uint64_t owner_epoch);
   void await_agent_end(const environment_id& id);
   void measure_disk(const environment_id& id);
   link_ptr link_of(const environment_id& id) const;

@@ -31,14 +31,17 @@ std::string passwd(bool reduced) {
 
 std::string group(bool reduced) {
   if (reduced) return "dev:x:0:\nroot:x:0:\ntty:x:5:\nnogroup:x:65534:\n";
-  return "root:x:0:\ndaemon:x:1:\nbin:x:2:\nsys:x:3:\nadm:x:4:\ntty:x:5:\ndisk:x:6:\nmail:x:8:\nman:x:12:\n"
-         "sudo:x:27:dev\nwww-data:x:33:\nshadow:x:42:\nutmp:x:43:\nvideo:x:44:\nstaff:x:50:\nusers:x:100:\n"
+  return "root:x:0:\ndaemon:x:1:\nbin:x:2:\nsys:x:3:\nadm:x:4:\ntty:x:5:\ndisk:x:6:\nmail:x:8:"
+         "\nman:x:12:\n"
+         "sudo:x:27:dev\nwww-data:x:33:\nshadow:x:42:\nutmp:x:43:\nvideo:x:44:\nstaff:x:50:\nusers:"
+         "x:100:\n"
          "dev:x:1000:\nnogroup:x:65534:\n";
 }
 
 std::string shadow() {
   std::string text;
-  for (const auto* name : {"root", "daemon", "bin", "sys", "man", "mail", "www-data", "_apt", "dev", "nobody"}) {
+  for (const auto* name :
+       {"root", "daemon", "bin", "sys", "man", "mail", "www-data", "_apt", "dev", "nobody"}) {
     text += std::string(name) + ":*:20000:0:99999:7:::\n";
   }
   return text;
@@ -55,7 +58,8 @@ std::string sudoers() {
 }
 
 std::string nsswitch() {
-  return "passwd: files\ngroup: files\nshadow: files\ngshadow: files\nhosts: files dns\nnetworks: files\n"
+  return "passwd: files\ngroup: files\nshadow: files\ngshadow: files\nhosts: files dns\nnetworks: "
+         "files\n"
          "protocols: files\nservices: files\nethers: files\nrpc: files\n";
 }
 
@@ -68,7 +72,8 @@ std::string profile() {
          "export PATH\n"
          ": \"${LANG:=C.UTF-8}\"\n"
          "export LANG\n"
-         "if [ -n \"$PS1\" ] && [ -n \"$BASH\" ] && [ -f /etc/bash.bashrc ]; then . /etc/bash.bashrc; fi\n"
+         "if [ -n \"$PS1\" ] && [ -n \"$BASH\" ] && [ -f /etc/bash.bashrc ]; then . "
+         "/etc/bash.bashrc; fi\n"
          "for script in /etc/profile.d/*.sh; do [ -r \"$script\" ] && . \"$script\"; done\n"
          "unset script\n";
 }
@@ -87,20 +92,31 @@ std::string apt_sources() {
     if (line.rfind("VERSION_CODENAME=", 0) == 0) codename = line.substr(17);
   }
   if (!debian || codename.empty()) return "";
-  return "deb http://deb.debian.org/debian " + codename + " main\n"
-         "deb http://deb.debian.org/debian " + codename + "-updates main\n"
-         "deb http://deb.debian.org/debian-security " + codename + "-security main\n";
+  return "deb http://deb.debian.org/debian " + codename +
+         " main\n"
+         "deb http://deb.debian.org/debian " +
+         codename +
+         "-updates main\n"
+         "deb http://deb.debian.org/debian-security " +
+         codename + "-security main\n";
 }
 
 std::vector<std::pair<std::string, std::string>> pam() {
   const std::string rules =
-      "auth [success=1 default=ignore] pam_unix.so nullok\nauth requisite pam_deny.so\nauth required pam_permit.so\n"
+      "auth [success=1 default=ignore] pam_unix.so nullok\nauth requisite pam_deny.so\nauth "
+      "required pam_permit.so\n"
       "account required pam_unix.so\npassword required pam_unix.so obscure yescrypt\n"
       "session required pam_permit.so\n";
   const std::string rootok = "auth sufficient pam_rootok.so\n";
-  return {{"other", rules},       {"login", rules},         {"passwd", "password required pam_unix.so obscure yescrypt\n"},
-          {"sudo", rules},        {"sudo-i", rules},        {"su", rootok + rules},
-          {"su-l", rootok + rules}, {"chsh", rootok + rules}, {"chfn", rootok + rules},
+  return {{"other", rules},
+          {"login", rules},
+          {"passwd", "password required pam_unix.so obscure yescrypt\n"},
+          {"sudo", rules},
+          {"sudo-i", rules},
+          {"su", rootok + rules},
+          {"su-l", rootok + rules},
+          {"chsh", rootok + rules},
+          {"chfn", rootok + rules},
           {"runuser", rootok + "session required pam_permit.so\n"},
           {"runuser-l", rootok + "session required pam_permit.so\n"},
           {"common-auth", "auth required pam_unix.so nullok\n"},
@@ -133,7 +149,8 @@ resolver resolv_conf(const std::string& host, const std::string& behind_the_stub
   if (auto text = reachable(host); !text.empty()) return {text, ""};
   if (auto text = reachable(behind_the_stub); !text.empty()) return {text, ""};
   return {"# no resolver of the host can be reached from here\n",
-          "dns: /etc/resolv.conf names only a resolver on loopback, which environments cannot reach; add a nameserver "
+          "dns: /etc/resolv.conf names only a resolver on loopback, which environments cannot "
+          "reach; add a nameserver "
           "line with another address"};
 }
 

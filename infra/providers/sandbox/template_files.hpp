@@ -22,7 +22,8 @@ struct resolver {
   std::string text;
   std::string problem;  // empty: names will resolve if there is a network
 };
-// A stub on 127.0.0.x cannot be reached from an environment: systemd-resolved's upstream list is the fallback.
+// A stub on 127.0.0.x cannot be reached from an environment: systemd-resolved's upstream list is
+// the fallback.
 resolver resolv_conf(const std::string& host, const std::string& behind_the_stub);
 
 }  // namespace berth::template_files

@@ -47,13 +47,15 @@ std::vector<terminal_id> terminal_tails::shelve(const environment_id& id) const 
   std::vector<terminal_id> moved;
   const auto state = envs_ + "/" + id.value + "/state";
   std::error_code ignored;
-  for (fs::directory_iterator each(state, ignored), end; !ignored && each != end; each.increment(ignored)) {
+  for (fs::directory_iterator each(state, ignored), end; !ignored && each != end;
+       each.increment(ignored)) {
     const auto name = each->path().filename().native();
     if (name.size() <= suffix.size() || !name.ends_with(suffix)) continue;
     const terminal_id terminal{name.substr(0, name.size() - suffix.size())};
     if (!launcher::is_plain_name(terminal.value)) continue;
     ::mkdir(folder(id).c_str(), 0700);
-    if (::rename(each->path().c_str(), (folder(id) + "/" + name).c_str()) == 0) moved.push_back(terminal);
+    if (::rename(each->path().c_str(), (folder(id) + "/" + name).c_str()) == 0)
+      moved.push_back(terminal);
   }
   return moved;
 }
@@ -62,8 +64,9 @@ bool terminal_tails::holds(const environment_id& id, const terminal_id& terminal
   return open_ring(folder(id), terminal).has_value();
 }
 
-void terminal_tails::deliver(const environment_id& id, const terminal_id& terminal, std::uint64_t from,
-                             const std::string& reason, host_observer& to) const {
+void terminal_tails::deliver(const environment_id& id, const terminal_id& terminal,
+                             std::uint64_t from, const std::string& reason,
+                             host_observer& to) const {
   const auto ring = open_ring(folder(id), terminal);
   if (!ring || from < ring->base() || from > ring->end()) {
     to.terminal_ended(terminal, {from, {}, {}, reason});
@@ -77,7 +80,8 @@ void terminal_tails::deliver(const environment_id& id, const terminal_id& termin
   to.terminal_ended(terminal, end_of(*ring, from, reason));
 }
 
-void terminal_tails::durable(const environment_id& id, const terminal_id& terminal, std::uint64_t offset) const {
+void terminal_tails::durable(const environment_id& id, const terminal_id& terminal,
+                             std::uint64_t offset) const {
   bool done = false;
   if (const auto ring = open_ring(folder(id), terminal)) done = offset >= ring->end();
   if (done) remove(id, terminal);

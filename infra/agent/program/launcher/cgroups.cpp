@@ -43,7 +43,9 @@ cgroup_tree::cgroup_tree(std::string parent) : parent_(std::move(parent)) {
       const auto index = hierarchies_.size();
       bool needed = false;
       for (const auto* name : wanted) {
-        if (std::find(options.begin(), options.end(), name) == options.end() || controllers_.contains(name)) continue;
+        if (std::find(options.begin(), options.end(), name) == options.end() ||
+            controllers_.contains(name))
+          continue;
         controllers_[name] = index;
         needed = true;
       }
@@ -84,11 +86,12 @@ void cgroup_tree::prepare() {
   }
 }
 
-void cgroup_tree::limit(const std::string& controller, const std::string& id, const cgroup_limits& limits,
-                        std::vector<std::string>& problems) const {
+void cgroup_tree::limit(const std::string& controller, const std::string& id,
+                        const cgroup_limits& limits, std::vector<std::string>& problems) const {
   const auto at = controllers_.find(controller);
   if (at == controllers_.end()) {
-    problems.push_back(controller + ": no cgroup " + controller + " controller is mounted or handed down");
+    problems.push_back(controller + ": no cgroup " + controller +
+                       " controller is mounted or handed down");
     return;
   }
   const auto& h = hierarchies_[at->second];
@@ -102,12 +105,15 @@ void cgroup_tree::limit(const std::string& controller, const std::string& id, co
     if (limits.memory_bytes == 0) return;
     put(h.v2 ? "memory.max" : "memory.limit_in_bytes", std::to_string(limits.memory_bytes));
     // Absent without swap accounting, and then there is nothing to limit.
-    if (h.v2) put("memory.swap.max", "0", false);
-    else put("memory.memsw.limit_in_bytes", std::to_string(limits.memory_bytes), false);
+    if (h.v2)
+      put("memory.swap.max", "0", false);
+    else
+      put("memory.memsw.limit_in_bytes", std::to_string(limits.memory_bytes), false);
   } else if (controller == "pids") {
     if (limits.pids_max != 0) put("pids.max", std::to_string(limits.pids_max));
   } else if (controller == "cpu" && limits.cpu_millis != 0) {
-    const auto quota = std::to_string(std::max<std::uint64_t>(1000, limits.cpu_millis * cpu_period_us / 1000));
+    const auto quota =
+        std::to_string(std::max<std::uint64_t>(1000, limits.cpu_millis * cpu_period_us / 1000));
     if (h.v2) {
       put("cpu.max", quota + " " + std::to_string(cpu_period_us));
     } else {
@@ -125,17 +131,21 @@ workload_group cgroup_tree::create(const std::string& id, const cgroup_limits& l
       continue;
     }
     unique_fd procs{::open((group(*h, id) + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC)};
-    if (procs) made.procs.push_back(std::move(procs));
-    else made.problems.push_back(errno_fault("open cgroup.procs").text);
+    if (procs)
+      made.procs.push_back(std::move(procs));
+    else
+      made.problems.push_back(errno_fault("open cgroup.procs").text);
   }
-  for (const auto* controller : {"memory", "cpu", "pids"}) limit(controller, id, limits, made.problems);
+  for (const auto* controller : {"memory", "cpu", "pids"})
+    limit(controller, id, limits, made.problems);
   const auto open_stat = [&](const char* controller, const char* v1, const char* v2) {
     const auto at = controllers_.find(controller);
     if (at == controllers_.end()) return unique_fd{};
     const auto& h = hierarchies_[at->second];
     return unique_fd{::open((group(h, id) + "/" + (h.v2 ? v2 : v1)).c_str(), O_RDONLY | O_CLOEXEC)};
   };
-  made.stat_cpu = open_stat(controllers_.contains("cpuacct") ? "cpuacct" : "cpu", "cpuacct.usage", "cpu.stat");
+  made.stat_cpu =
+      open_stat(controllers_.contains("cpuacct") ? "cpuacct" : "cpu", "cpuacct.usage", "cpu.stat");
   made.stat_memory = open_stat("memory", "memory.usage_in_bytes", "memory.current");
   made.stat_pids = open_stat("pids", "pids.current", "pids.current");
   return made;
@@ -168,7 +178,8 @@ std::string cgroup_tree::probe(std::vector<std::string>& problems) {
   const std::string name = "probe-" + std::to_string(::getpid());
   const auto tried = create(name, {64u << 20, 500, 32});
   std::string found;
-  const auto check = [&](const char* controller, const char* v1, const char* v2, const char* expected) {
+  const auto check = [&](const char* controller, const char* v1, const char* v2,
+                         const char* expected) {
     const auto at = controllers_.find(controller);
     if (at == controllers_.end()) return;
     const auto& h = hierarchies_[at->second];
@@ -180,7 +191,8 @@ std::string cgroup_tree::probe(std::vector<std::string>& problems) {
   check("cpu", "cpu.cfs_quota_us", "cpu.max", "50000");
   check("pids", "pids.max", "pids.max", "32");
   for (const auto& each : tried.problems) {
-    problems.push_back("limits: " + each + "; run as root on a machine that hands the controller to " + parent_);
+    problems.push_back("limits: " + each +
+                       "; run as root on a machine that hands the controller to " + parent_);
   }
   remove(name);
   return found.empty() ? "none" : found;

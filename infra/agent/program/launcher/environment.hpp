@@ -1,11 +1,13 @@
-// One environment's start: from a request to a running berth-agent that says it listens. About 5 ms.
+// One environment's start: from a request to a running berth-agent that says it listens, in about
+// 5 ms.
 //
-//   launcher                                          child (pid 1 of the environment)
-//   folder, socket, cgroups, clone3  ───────────────► waits
-//   uid map, id-mapped /usr + overlay, veth ── fds ─► attaches mounts, /proc /dev /sys /run, pivot_root, eth0
-//   waits for the ready byte  ◄────────────────────── execveat(berth-agent --serve …)
+//   launcher                                       child (pid 1 of the environment)
+//   folder, socket, cgroups, clone3 ─────────────► waits
+//   uid map, id-mapped overlays, veth ── mounts ─► attaches them, /proc /dev /sys /run, pivot_root
+//   waits for the ready byte ◄──────────────────── execveat(berth-agent --serve …)
 //
-// A child that gets end of file instead of descriptors exits: a launcher killed half-way leaves nothing that runs.
+// A child that gets end of file instead of descriptors exits: a launcher killed half-way leaves
+// nothing that runs.
 #pragma once
 
 #include <string>
@@ -24,7 +26,7 @@ struct started {
   int pid{};
   std::uint64_t start_time{};
   unique_fd pidfd;
-  std::vector<std::string> problems;  // limits not applied, no network: the environment runs without
+  std::vector<std::string> problems;  // limits not applied: the environment runs without them
 };
 
 // What all starts of one launcher share.
@@ -43,7 +45,7 @@ start_outcome start_environment(machine& on, const start_request& request);
 // Ends everything in the environment: its cgroup, then pid 1, whose death takes the rest.
 void kill_environment(machine& on, const std::string& id, int pidfd);
 
-// -- the child's side (environment_inside.cpp) ----------------------------------------------------------------------
+// The child's side (environment_inside.cpp).
 struct child_plan {
   const start_request* request{};
   int channel{};  // gets the mounts
@@ -57,9 +59,9 @@ struct child_plan {
   std::string gateway;
   const workload_group* group{};
 };
-// In full mode the channel brings the mounts of /, /usr, /home and /workspace; in reduced mode only a byte.
+// In full mode the channel brings the mounts of /, /usr, /home and /workspace; in reduced mode only
+// a byte.
 inline constexpr int mount_count = 4;
 [[noreturn]] void run_inside(const child_plan& plan);
-
 
 }  // namespace berth::launcher

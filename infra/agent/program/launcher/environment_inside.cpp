@@ -41,8 +41,10 @@ class inside {
     must(::prctl(PR_SET_DUMPABLE, 0), "prctl dumpable");
     ::umask(0);
     must(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "private mounts");
-    if (request_.reduced) enter_reduced_root();
-    else enter_root(mounts);
+    if (request_.reduced)
+      enter_reduced_root();
+    else
+      enter_root(mounts);
     kernel_file_systems();
     devices();
     must(static_cast<int>(::syscall(SYS_pivot_root, ".", ".")), "pivot_root");
@@ -71,10 +73,13 @@ class inside {
   }
 
   void attach(int mount, const char* where) {
-    must(static_cast<int>(::syscall(SYS_move_mount, mount, "", AT_FDCWD, where, 0x4 /* F_EMPTY_PATH */)), where);
+    must(static_cast<int>(
+             ::syscall(SYS_move_mount, mount, "", AT_FDCWD, where, 0x4 /* F_EMPTY_PATH */)),
+         where);
   }
 
-  // The working directory (run/mnt) came along from the launcher: the way to it is closed to this uid.
+  // The working directory (run/mnt) came along from the launcher: the way to it is closed to this
+  // uid.
   void enter_root(const int* mounts) {
     attach(mounts[0], ".");
     must(::fchdir(mounts[0]), "enter root");
@@ -83,17 +88,20 @@ class inside {
     attach(mounts[3], "workspace");
   }
 
-  // Without root: an overlay of this user namespace, whose files all belong to the one uid there is.
+  // Without root: an overlay of this user namespace, whose files all belong to the one uid there
+  // is.
   void enter_reduced_root() {
     const auto& disk = request_.disk;
-    const auto options = "userxattr,lowerdir=" + request_.template_root + ",upperdir=" + disk + "/upper,workdir=" +
-                         disk + "/work";
-    must(::mount("berth", ".", "overlay", MS_NODEV, options.c_str()), "overlay in a user namespace");
+    const auto options = "userxattr,lowerdir=" + request_.template_root + ",upperdir=" + disk +
+                         "/upper,workdir=" + disk + "/work";
+    must(::mount("berth", ".", "overlay", MS_NODEV, options.c_str()),
+         "overlay in a user namespace");
     const auto root = request_.disk + "/../../run/mnt";
     must(::chdir(root.c_str()), "enter root");
     must(::mount("/usr", "usr", nullptr, MS_BIND, nullptr), "bind /usr");
     must(::mount((disk + "/home").c_str(), "home", nullptr, MS_BIND, nullptr), "bind home");
-    must(::mount((disk + "/workspace").c_str(), "workspace", nullptr, MS_BIND, nullptr), "bind workspace");
+    must(::mount((disk + "/workspace").c_str(), "workspace", nullptr, MS_BIND, nullptr),
+         "bind workspace");
   }
 
   void kernel_file_systems() {
@@ -113,12 +121,16 @@ class inside {
     must(::mount("tmpfs", "dev", "tmpfs", MS_NOSUID, "mode=755,size=64k"), "mount /dev");
     must(::mkdir("dev/pts", 0755), "mkdir dev/pts");
     must(::mkdir("dev/shm", 01777), "mkdir dev/shm");
-    const char* pts = request_.reduced ? "newinstance,ptmxmode=0666,mode=620" : "newinstance,ptmxmode=0666,mode=620,gid=5";
+    const char* pts = request_.reduced ? "newinstance,ptmxmode=0666,mode=620"
+                                       : "newinstance,ptmxmode=0666,mode=620,gid=5";
     must(::mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, pts), "mount /dev/pts");
-    // Counted as memory of the workload: a full one at the limit's size would end every later command.
-    const auto shm = request_.limits.memory_bytes == 0 ? std::uint64_t{64u << 20} : request_.limits.memory_bytes / 4;
+    // Counted as memory of the workload: a full one at the limit's size would end every later
+    // command.
+    const auto shm = request_.limits.memory_bytes == 0 ? std::uint64_t{64u << 20}
+                                                       : request_.limits.memory_bytes / 4;
     const auto options = "mode=1777,size=" + std::to_string(shm);
-    must(::mount("tmpfs", "dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()), "mount /dev/shm");
+    must(::mount("tmpfs", "dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()),
+         "mount /dev/shm");
     must(::symlink("pts/ptmx", "dev/ptmx"), "dev/ptmx");
     must(::symlink("/proc/self/fd", "dev/fd"), "dev/fd");
     must(::symlink("/proc/self/fd/0", "dev/stdin"), "dev/stdin");
@@ -158,8 +170,10 @@ class inside {
   }
 
   [[noreturn]] void exec_agent() {
-    must(static_cast<int>(::syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */)), "close_range");
-    arguments_ = {"berth-agent", "--serve", "--environment", request_.id, "--incarnation", request_.incarnation,
+    must(static_cast<int>(::syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */)),
+         "close_range");
+    arguments_ = {"berth-agent",   "--serve",       "--environment",
+                  request_.id,     "--incarnation", request_.incarnation,
                   "--workload-ns", "--drop-caps"};
     pass("--listen-fd", plan_.listen);
     pass("--state-fd", plan_.state);
@@ -168,7 +182,8 @@ class inside {
     pass("--stat-cpu-fd", plan_.group->stat_cpu.get());
     pass("--stat-memory-fd", plan_.group->stat_memory.get());
     pass("--stat-pids-fd", plan_.group->stat_pids.get());
-    arguments_.insert(arguments_.end(), request_.agent_options.begin(), request_.agent_options.end());
+    arguments_.insert(arguments_.end(), request_.agent_options.begin(),
+                      request_.agent_options.end());
     const int null = ::open("/dev/null", O_RDWR);
     ::dup2(null, 0);
     ::dup2(null, 1);
@@ -191,6 +206,8 @@ class inside {
 
 }  // namespace
 
-void run_inside(const child_plan& plan) { inside(plan).run(); }
+void run_inside(const child_plan& plan) {
+  inside(plan).run();
+}
 
 }  // namespace berth::launcher

@@ -31,7 +31,8 @@ run_folder make_run_folder(const machine& on, const start_request& request) {
   if (made.failed) return made;
   const unique_fd folder{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   made.state = unique_fd{::openat(folder.get(), "state", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  made.log = unique_fd{::openat(folder.get(), "agent.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)};
+  made.log = unique_fd{
+      ::openat(folder.get(), "agent.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)};
   made.listen = unique_fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   // By descriptor: the path of a data directory may be longer than sun_path.
   sockaddr_un address{};
@@ -55,23 +56,27 @@ fault map_ids(int pid, const start_request& request) {
   const auto proc = "/proc/" + std::to_string(pid);
   if (request.reduced) {
     if (auto failed = write_file(proc + "/setgroups", "deny")) return failed;
-    if (auto failed = write_file(proc + "/uid_map", "0 " + std::to_string(::geteuid()) + " 1")) return failed;
+    if (auto failed = write_file(proc + "/uid_map", "0 " + std::to_string(::geteuid()) + " 1"))
+      return failed;
     return write_file(proc + "/gid_map", "0 " + std::to_string(::getegid()) + " 1");
   }
-  const auto map = "0 " + std::to_string(request.uid_base) + " " + std::to_string(ids_per_environment);
+  const auto map =
+      "0 " + std::to_string(request.uid_base) + " " + std::to_string(ids_per_environment);
   if (auto failed = write_file(proc + "/uid_map", map)) return failed;
   return write_file(proc + "/gid_map", map);
 }
 
 fault hand_over_mounts(int channel, int pid, const start_request& request) {
   if (request.reduced) return send_descriptors(channel, nullptr, 0);
-  const unique_fd users{::open(("/proc/" + std::to_string(pid) + "/ns/user").c_str(), O_RDONLY | O_CLOEXEC)};
+  const unique_fd users{
+      ::open(("/proc/" + std::to_string(pid) + "/ns/user").c_str(), O_RDONLY | O_CLOEXEC)};
   if (!users) return errno_fault("user namespace");
   // By descriptor, because the environment reads these paths in its /proc/mounts.
   const unique_fd folder{::open(request.disk.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (!folder) return errno_fault("open " + request.disk);
   const auto disk = "/proc/self/fd/" + std::to_string(folder.get());
-  const auto root = idmapped_overlay(request.template_root, disk + "/upper", disk + "/work", users.get());
+  const auto root =
+      idmapped_overlay(request.template_root, disk + "/upper", disk + "/work", users.get());
   if (root.failed) return root.failed;
   const auto usr = idmapped_overlay("/usr", disk + "/usr", disk + "/usr_work", users.get());
   if (usr.failed) return usr.failed;
@@ -90,7 +95,8 @@ fault await_ready(int ready, int pidfd) {
   while (said.size() < 1024) {
     pollfd waits[2] = {{ready, POLLIN, 0}, {pidfd, POLLIN, 0}};
     const auto left = deadline - monotonic_ms();
-    if (left <= 0) return {"berth-agent did not answer within " + std::to_string(ready_timeout_ms) + " ms"};
+    if (left <= 0)
+      return {"berth-agent did not answer within " + std::to_string(ready_timeout_ms) + " ms"};
     if (::poll(waits, 2, static_cast<int>(left)) < 0) continue;
     char block[512];
     const auto got = ::read(ready, block, sizeof block);
@@ -113,7 +119,8 @@ std::string life_text(const start_request& request, const started& life, const c
 
 pid_t clone_child(const start_request& request, int* pidfd) {
   clone_args args{};
-  args.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_PIDFD;
+  args.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+               CLONE_NEWNET | CLONE_PIDFD;
   if (!request.reduced) args.flags |= CLONE_NEWCGROUP;
   args.pidfd = reinterpret_cast<std::uint64_t>(pidfd);
   args.exit_signal = SIGCHLD;
@@ -142,22 +149,33 @@ start_outcome start_environment(machine& on, const start_request& request) {
 
   int channel[2];
   int ready[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) != 0) return fail(errno_fault("socketpair"));
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) != 0)
+    return fail(errno_fault("socketpair"));
   unique_fd ours{channel[0]};
   unique_fd theirs{channel[1]};
   if (::pipe2(ready, O_CLOEXEC) != 0) return fail(errno_fault("pipe"));
   unique_fd ready_read{ready[0]};
   unique_fd ready_write{ready[1]};
 
-  child_plan plan{&request, theirs.get(), ready_write.get(), agent.get(), folder.listen.get(), folder.state.get(),
-                  folder.log.get(), request.network && on.net.works(), {}, {}, &group};
+  child_plan plan{&request,
+                  theirs.get(),
+                  ready_write.get(),
+                  agent.get(),
+                  folder.listen.get(),
+                  folder.state.get(),
+                  folder.log.get(),
+                  request.network && on.net.works(),
+                  {},
+                  {},
+                  &group};
   if (plan.network) {
     plan.address = on.net.address(request.index);
     plan.gateway = on.net.gateway();
   }
   int pidfd = -1;
   const pid_t pid = clone_child(request, &pidfd);
-  if (pid < 0) return fail(errno_fault("clone3 with user, pid, mount, ipc, uts and net namespaces"));
+  if (pid < 0)
+    return fail(errno_fault("clone3 with user, pid, mount, ipc, uts and net namespaces"));
   if (pid == 0) {
     ours.reset();
     ready_read.reset();
@@ -169,7 +187,8 @@ start_outcome start_environment(machine& on, const start_request& request) {
   theirs.reset();
   ready_write.reset();
   const auto life_file = on.run + "/envs/" + request.id + "/life";
-  if (auto failed = replace_file(life_file, life_text(request, out.life, "starting"))) return fail(failed);
+  if (auto failed = replace_file(life_file, life_text(request, out.life, "starting")))
+    return fail(failed);
   if (auto failed = map_ids(pid, request)) return fail(failed);
   if (plan.network) {
     if (auto failed = on.net.attach(pid, request.index)) return fail(failed);
@@ -177,7 +196,8 @@ start_outcome start_environment(machine& on, const start_request& request) {
   if (auto failed = hand_over_mounts(ours.get(), pid, request)) return fail(failed);
   ours.reset();
   if (auto failed = await_ready(ready_read.get(), pidfd)) return fail(failed);
-  if (auto failed = replace_file(life_file, life_text(request, out.life, "running"))) return fail(failed);
+  if (auto failed = replace_file(life_file, life_text(request, out.life, "running")))
+    return fail(failed);
   return out;
 }
 

@@ -29,7 +29,8 @@ launcher::launcher(const launcher_options& options)
       machine_{options.run, cgroup_tree(options.cgroup_parent), network(options.network_tag)} {}
 
 fault launcher::open() {
-  lock_ = unique_fd{::open((options_.run + "/launcher.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
+  lock_ = unique_fd{
+      ::open((options_.run + "/launcher.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
   if (!lock_) return errno_fault("open launcher.lock");
   if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) return {"another launcher runs"};
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -41,7 +42,8 @@ fault launcher::open() {
   if (::geteuid() == 0) {
     machine_.cgroups.prepare();
     // Without a mount namespace there is no full isolation; the probe says so.
-    if (::unshare(CLONE_NEWNS) == 0) (void)::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+    if (::unshare(CLONE_NEWNS) == 0)
+      (void)::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
     if (options_.network) network_fault_ = machine_.net.prepare();
   }
   sigset_t watched;
@@ -61,7 +63,8 @@ fault launcher::open() {
   place.copy(address.sun_path, sizeof address.sun_path - 1);
   ::unlinkat(folder.get(), "launcher.sock", 0);
   ::umask(0177);
-  const int bound = ::bind(listen_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  const int bound =
+      ::bind(listen_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   ::umask(022);
   if (bound != 0 || ::listen(listen_.get(), 8) != 0) return errno_fault("launcher.sock");
   return no_fault();
@@ -81,7 +84,8 @@ void launcher::adopt() {
       leftover_groups_[id] = 0;
       continue;
     }
-    environments_[id] = {life.text("incarnation"), pid, life.number("start_time"), std::move(pidfd), {}, 0};
+    environments_[id] = {life.text("incarnation"), pid, life.number("start_time"),
+                         std::move(pidfd),         {},  0};
   }
 }
 
@@ -119,7 +123,8 @@ void launcher::serve() {
 int launcher::timeout_ms() const {
   if (!leftover_groups_.empty()) return group_removal_interval_ms;
   const auto now = monotonic_ms();
-  std::int64_t wait = environments_.empty() ? std::max<std::int64_t>(0, asked_at_ms_ + idle_ms_max - now) : -1;
+  std::int64_t wait =
+      environments_.empty() ? std::max<std::int64_t>(0, asked_at_ms_ + idle_ms_max - now) : -1;
   for (const auto& [id, e] : environments_) {
     if (e.kill_at_ms == 0) continue;
     const auto left = std::max<std::int64_t>(0, e.kill_at_ms - now);
@@ -137,15 +142,17 @@ void launcher::tick() {
     e.kill_at_ms = 0;
   }
   for (auto at = leftover_groups_.begin(); at != leftover_groups_.end();) {
-    const bool done = machine_.cgroups.remove(at->first) || ++at->second > group_removal_attempts_max;
+    const bool done =
+        machine_.cgroups.remove(at->first) || ++at->second > group_removal_attempts_max;
     at = done ? leftover_groups_.erase(at) : std::next(at);
   }
   // Orphans of dead environments land here because this process is a subreaper.
   while (true) {
     siginfo_t child{};
     if (::waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) != 0 || child.si_pid == 0) break;
-    const bool known = std::any_of(environments_.begin(), environments_.end(),
-                                   [&](const auto& each) { return each.second.pid == child.si_pid; });
+    const bool known =
+        std::any_of(environments_.begin(), environments_.end(),
+                    [&](const auto& each) { return each.second.pid == child.si_pid; });
     if (known) break;  // its pidfd is readable: reap() takes it in the next round
     ::waitpid(child.si_pid, nullptr, WNOHANG);
   }
@@ -161,11 +168,13 @@ void launcher::reap(const std::string& id) {
   const bool ours = ::waitpid(ended.pid, &status, WNOHANG) == ended.pid;
   machine_.cgroups.kill(id);
   message text;
-  text.add("incarnation", ended.incarnation).add("status", ours ? std::to_string(status) : "unknown");
+  text.add("incarnation", ended.incarnation)
+      .add("status", ours ? std::to_string(status) : "unknown");
   (void)replace_file(options_.run + "/envs/" + id + "/exit", text.encode());
   if (!machine_.cgroups.remove(id)) leftover_groups_[id] = 0;
   for (const auto& each : ended.waits) {
-    answer(each.client, each.tag, message().add("status", ours ? std::to_string(status) : "unknown"));
+    answer(each.client, each.tag,
+           message().add("status", ours ? std::to_string(status) : "unknown"));
   }
 }
 
@@ -221,8 +230,10 @@ void launcher::handle(int client, const message& asked) {
   const auto& what = asked.text("do");
   const auto& tag = asked.text("tag");
   if (what == "version") {
-    answer(client, tag, message().add("version", std::uint64_t{protocol_version})
-                            .add("pid", static_cast<std::uint64_t>(::getpid())));
+    answer(client, tag,
+           message()
+               .add("version", std::uint64_t{protocol_version})
+               .add("pid", static_cast<std::uint64_t>(::getpid())));
   } else if (what == "probe") {
     answer(client, tag, probe_machine(machine_, network_fault_, options_.network));
   } else if (what == "start") {
@@ -232,13 +243,16 @@ void launcher::handle(int client, const message& asked) {
   } else if (what == "list") {
     message reply;
     for (const auto& [id, e] : environments_) {
-      reply.add("environment", id + " " + e.incarnation + " " + std::to_string(e.pid) + " " + std::to_string(e.start_time));
+      reply.add("environment", id + " " + e.incarnation + " " + std::to_string(e.pid) + " " +
+                                   std::to_string(e.start_time));
     }
     answer(client, tag, reply);
   } else if (what == "open") {
     const auto at = environments_.find(asked.text("id"));
-    if (at == environments_.end()) return answer(client, tag, message().add("error", "no such environment runs"));
-    answer(client, tag, message().add("incarnation", at->second.incarnation), at->second.pidfd.get());
+    if (at == environments_.end())
+      return answer(client, tag, message().add("error", "no such environment runs"));
+    answer(client, tag, message().add("incarnation", at->second.incarnation),
+           at->second.pidfd.get());
   } else if (what == "quit") {
     leave(client, asked);
   } else {
@@ -260,17 +274,24 @@ void launcher::leave(int client, const message& asked) {
 
 void launcher::start(int client, const message& asked) {
   const auto request = parse_start(asked);
-  const auto refuse = [&](const std::string& why) { answer(client, asked.text("tag"), message().add("error", why)); };
+  const auto refuse = [&](const std::string& why) {
+    answer(client, asked.text("tag"), message().add("error", why));
+  };
   const auto told = [&](const environment& e, const std::vector<std::string>& problems) {
     message reply;
-    reply.add("incarnation", e.incarnation).add("pid", static_cast<std::uint64_t>(e.pid)).add("start_time", e.start_time);
+    reply.add("incarnation", e.incarnation)
+        .add("pid", static_cast<std::uint64_t>(e.pid))
+        .add("start_time", e.start_time);
     for (const auto& each : problems) reply.add("problem", each);
     answer(client, asked.text("tag"), reply, e.pidfd.get());
   };
-  if (!is_plain_name(request.id) || !is_plain_name(request.incarnation)) return refuse("malformed id or incarnation");
+  if (!is_plain_name(request.id) || !is_plain_name(request.incarnation))
+    return refuse("malformed id or incarnation");
   if (request.disk.empty() || request.disk[0] != '/') return refuse("disk is not an absolute path");
-  if (!request.reduced && request.uid_base < ids_per_environment) return refuse("uid_base is a range of the host's own ids");
-  if (const auto at = environments_.find(request.id); at != environments_.end()) return told(at->second, {});
+  if (!request.reduced && request.uid_base < ids_per_environment)
+    return refuse("uid_base is a range of the host's own ids");
+  if (const auto at = environments_.find(request.id); at != environments_.end())
+    return told(at->second, {});
   leftover_groups_.erase(request.id);
   auto out = start_environment(machine_, request);
   if (out.failed) return refuse(out.failed.text);
@@ -282,7 +303,8 @@ void launcher::start(int client, const message& asked) {
 void launcher::stop(int client, const message& asked, bool at_once) {
   const auto at = environments_.find(asked.text("id"));
   const auto& incarnation = asked.text("incarnation");
-  if (at == environments_.end() || (!incarnation.empty() && at->second.incarnation != incarnation)) {
+  if (at == environments_.end() ||
+      (!incarnation.empty() && at->second.incarnation != incarnation)) {
     return answer(client, asked.text("tag"), message().add("status", "gone"));
   }
   auto& e = at->second;
@@ -291,7 +313,8 @@ void launcher::stop(int client, const message& asked, bool at_once) {
     kill_environment(machine_, at->first, e.pidfd.get());
   } else if (e.kill_at_ms == 0) {
     signal_pidfd(e.pidfd.get(), SIGTERM);
-    e.kill_at_ms = monotonic_ms() + static_cast<std::int64_t>(std::min(asked.number("grace_ms"), grace_ms_max));
+    e.kill_at_ms = monotonic_ms() +
+                   static_cast<std::int64_t>(std::min(asked.number("grace_ms"), grace_ms_max));
   }
 }
 
@@ -319,14 +342,20 @@ bool parse(int argc, char** argv, berth::launcher::launcher_options& options) {
     }
     if (i + 1 >= argc) return false;
     const std::string value = argv[++i];
-    if (option == "--run") options.run = value;
-    else if (option == "--cgroup-parent") options.cgroup_parent = value;
-    else if (option == "--network-tag") options.network_tag = value;
-    else if (option == "--ready-fd") options.ready_fd = std::atoi(value.c_str());
-    else return false;
+    if (option == "--run")
+      options.run = value;
+    else if (option == "--cgroup-parent")
+      options.cgroup_parent = value;
+    else if (option == "--network-tag")
+      options.network_tag = value;
+    else if (option == "--ready-fd")
+      options.ready_fd = std::atoi(value.c_str());
+    else
+      return false;
   }
   return !options.run.empty() && options.run[0] == '/' && !options.cgroup_parent.empty() &&
-         options.cgroup_parent.find("..") == std::string::npos && berth::launcher::is_plain_name(options.network_tag);
+         options.cgroup_parent.find("..") == std::string::npos &&
+         berth::launcher::is_plain_name(options.network_tag);
 }
 
 }  // namespace
@@ -334,7 +363,9 @@ bool parse(int argc, char** argv, berth::launcher::launcher_options& options) {
 int launcher_main(int argc, char** argv) {
   berth::launcher::launcher_options options;
   if (!parse(argc, argv, options)) {
-    ::dprintf(2, "usage: berth-agent --launcher --run DIR --cgroup-parent NAME --network-tag HEX [--no-network] [--ready-fd N]\n");
+    ::dprintf(2,
+              "usage: berth-agent --launcher --run DIR --cgroup-parent NAME --network-tag HEX "
+              "[--no-network] [--ready-fd N]\n");
     return 2;
   }
   leave_the_server(options.ready_fd);

@@ -1,14 +1,18 @@
-// `berth-agent --launcher`: the parent of all environments of one data directory. Single-threaded, in its own session
-// and cgroup, a subreaper. It does every clone3 and outlives the server. If it dies, environments run on (no parent-
-// death signal) and the next launcher adopts them by DIR/run/envs/<id>/life, proven by boot id, pid and start time.
+// `berth-agent --launcher`: the parent of all environments of one data directory. Single-threaded,
+// in its own session and cgroup, a subreaper. It does every clone3 and outlives the server. If it
+// dies, environments run on (no parent-death signal) and the next launcher adopts them by
+// DIR/run/envs/<id>/life, proven by boot id, pid and start time.
 //
-//   berth-agent --launcher --run DIR/run --cgroup-parent NAME --network-tag HEX [--no-network] [--ready-fd N]
+//   berth-agent --launcher --run DIR/run --cgroup-parent NAME --network-tag HEX
+//               [--no-network] [--ready-fd N]
 //
-// With no environment and nothing asked for 10 minutes it ends by itself and takes bridge and rules along; the next
-// request of the server starts another.
-// Files below DIR/run: launcher.sock (protocol.hpp), launcher.lock (one launcher a directory), mnt/ (mount points of its
-// private mount namespace), envs/<id>/{life, exit, agent.sock, agent.log, state/}.
-// Exit codes: 0 asked to quit, 1 cannot start (a line on stderr and on the ready descriptor), 2 usage, 3 another one runs.
+// With no environment and nothing asked for 10 minutes it ends by itself and takes bridge and rules
+// along; the next request of the server starts another.
+// Files below DIR/run: launcher.sock (protocol.hpp), launcher.lock (one launcher a directory), mnt/
+// (mount points of its private mount namespace), envs/<id>/{life, exit, agent.sock, agent.log,
+// state/}.
+// Exit codes: 0 asked to quit, 1 cannot start (a line on stderr and on the ready descriptor),
+// 2 usage, 3 another one runs.
 #pragma once
 
 #include <map>
@@ -45,8 +49,8 @@ class launcher {
     int pid{};
     std::uint64_t start_time{};
     unique_fd pidfd;
-    std::vector<waiting> waits;      // for its end
-    std::int64_t kill_at_ms{};       // 0: not being stopped
+    std::vector<waiting> waits;  // for its end
+    std::int64_t kill_at_ms{};   // 0: not being stopped
   };
 
   void adopt();
@@ -71,7 +75,7 @@ class launcher {
   std::map<int, unique_fd> clients_;
   std::map<std::string, environment> environments_;
   std::map<std::string, int> leftover_groups_;  // id -> attempts to remove its cgroups
-  std::int64_t asked_at_ms_{};  // the last request or end of an environment
+  std::int64_t asked_at_ms_{};                  // the last request or end of an environment
   bool quit_{};
 };
 

@@ -30,11 +30,13 @@ class attached_layer {
     mount_attr attributes{};
     attributes.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV;
     attributes.userns_fd = static_cast<std::uint64_t>(user_namespace);
-    if (::syscall(SYS_mount_setattr, tree.get(), "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0) {
+    if (::syscall(SYS_mount_setattr, tree.get(), "", AT_EMPTY_PATH, &attributes,
+                  sizeof attributes) != 0) {
       failed = errno_fault("id-mapped mount of " + source);
       return;
     }
-    if (::syscall(SYS_move_mount, tree.get(), "", AT_FDCWD, "lower", MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+    if (::syscall(SYS_move_mount, tree.get(), "", AT_FDCWD, "lower", MOVE_MOUNT_F_EMPTY_PATH) !=
+        0) {
       failed = errno_fault("attach " + source);
       return;
     }
@@ -52,8 +54,8 @@ class attached_layer {
 };
 }  // namespace
 
-detached_mount idmapped_overlay(const std::string& lower, const std::string& upper, const std::string& work,
-                                int user_namespace) {
+detached_mount idmapped_overlay(const std::string& lower, const std::string& upper,
+                                const std::string& work, int user_namespace) {
   detached_mount made;
   const attached_layer layer(lower, user_namespace);
   if (layer.failed) {
@@ -65,25 +67,29 @@ detached_mount idmapped_overlay(const std::string& lower, const std::string& upp
     made.failed = errno_fault("overlay file system");
     return made;
   }
-  if (fsconfig_text(fs.get(), "source", "berth") != 0 || fsconfig_text(fs.get(), "lowerdir", "lower") != 0 ||
-      fsconfig_text(fs.get(), "upperdir", upper) != 0 || fsconfig_text(fs.get(), "workdir", work) != 0 ||
+  if (fsconfig_text(fs.get(), "source", "berth") != 0 ||
+      fsconfig_text(fs.get(), "lowerdir", "lower") != 0 ||
+      fsconfig_text(fs.get(), "upperdir", upper) != 0 ||
+      fsconfig_text(fs.get(), "workdir", work) != 0 ||
       ::syscall(SYS_fsconfig, fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
     made.failed = errno_fault("overlay over " + lower);
     return made;
   }
-  made.fd = unique_fd{static_cast<int>(::syscall(SYS_fsmount, fs.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV))};
+  made.fd = unique_fd{
+      static_cast<int>(::syscall(SYS_fsmount, fs.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV))};
   if (!made.fd) made.failed = errno_fault("mount overlay over " + lower);
   return made;
 }
 
 detached_mount bind_of(const std::string& path) {
   detached_mount made;
-  made.fd = unique_fd{
-      static_cast<int>(::syscall(SYS_open_tree, AT_FDCWD, path.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC))};
+  made.fd = unique_fd{static_cast<int>(
+      ::syscall(SYS_open_tree, AT_FDCWD, path.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC))};
   if (!made.fd) made.failed = errno_fault("open_tree " + path);
   mount_attr attributes{};
   attributes.attr_set = MOUNT_ATTR_NODEV;
-  if (made.fd && ::syscall(SYS_mount_setattr, made.fd.get(), "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0) {
+  if (made.fd && ::syscall(SYS_mount_setattr, made.fd.get(), "", AT_EMPTY_PATH, &attributes,
+                           sizeof attributes) != 0) {
     made.failed = errno_fault("mount attributes of " + path);
   }
   return made;
@@ -121,7 +127,9 @@ bool receive_descriptors(int channel, int* fds, int count) {
   if (::recvmsg(channel, &header, MSG_CMSG_CLOEXEC) != 1) return false;
   if (count == 0) return true;
   const auto* rights = CMSG_FIRSTHDR(&header);
-  if (rights == nullptr || rights->cmsg_len != CMSG_LEN(sizeof(int) * static_cast<std::size_t>(count))) return false;
+  if (rights == nullptr ||
+      rights->cmsg_len != CMSG_LEN(sizeof(int) * static_cast<std::size_t>(count)))
+    return false;
   std::memcpy(fds, CMSG_DATA(rights), sizeof(int) * static_cast<std::size_t>(count));
   return true;
 }

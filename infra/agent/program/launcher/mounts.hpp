@@ -1,5 +1,6 @@
-// Detached mounts made with the launcher's rights and handed to an environment: overlays whose lower layers are
-// id-mapped to the environment's ids, so that the host's root owns /usr/bin/sudo as the environment's root.
+// Detached mounts made with the launcher's rights and handed to an environment: overlays whose
+// lower layers are id-mapped to the environment's ids, so that the host's root owns /usr/bin/sudo
+// as the environment's root.
 #pragma once
 
 #include <string>
@@ -13,9 +14,10 @@ struct detached_mount {
   fault failed;
 };
 
-// The working directory must be a private place with the empty folder `lower`, in a private mount namespace.
-detached_mount idmapped_overlay(const std::string& lower, const std::string& upper, const std::string& work,
-                                int user_namespace);
+// The working directory must be a private place with the empty folder `lower`, in a private mount
+// namespace.
+detached_mount idmapped_overlay(const std::string& lower, const std::string& upper,
+                                const std::string& work, int user_namespace);
 detached_mount bind_of(const std::string& path);
 // One byte and `count` descriptors (0..8) over a unix socket.
 fault send_descriptors(int channel, const int* fds, int count);

@@ -31,14 +31,15 @@ class link_request {
     attribute->rta_type = static_cast<unsigned short>(type);
     attribute->rta_len = static_cast<unsigned short>(RTA_LENGTH(size));
     if (size > 0) std::memcpy(RTA_DATA(attribute), data, size);
-    header()->nlmsg_len = static_cast<std::uint32_t>(NLMSG_ALIGN(header()->nlmsg_len) + RTA_ALIGN(attribute->rta_len));
+    header()->nlmsg_len = static_cast<std::uint32_t>(NLMSG_ALIGN(header()->nlmsg_len) +
+                                                     RTA_ALIGN(attribute->rta_len));
     return attribute;
   }
   void name(const std::string& text) { put(IFLA_IFNAME, text.c_str(), text.size() + 1); }
   rtattr* open(int type) { return put(type, nullptr, 0); }
   void close(rtattr* attribute) {
-    attribute->rta_len =
-        static_cast<unsigned short>(buffer_ + header()->nlmsg_len - reinterpret_cast<char*>(attribute));
+    attribute->rta_len = static_cast<unsigned short>(buffer_ + header()->nlmsg_len -
+                                                     reinterpret_cast<char*>(attribute));
   }
   fault send(const std::string& step) {
     unique_fd socket{::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)};
@@ -70,7 +71,9 @@ void put_address(sockaddr* where, const std::string& address) {
   ::inet_pton(AF_INET, address.c_str(), &in->sin_addr);
 }
 
-unique_fd inet_socket() { return unique_fd{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)}; }
+unique_fd inet_socket() {
+  return unique_fd{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+}
 
 }  // namespace
 
@@ -122,13 +125,16 @@ fault remove_link(const std::string& name) {
   return request.send("remove " + name);
 }
 
-fault set_address(const std::string& interface, const std::string& address, const std::string& netmask) {
+fault set_address(const std::string& interface, const std::string& address,
+                  const std::string& netmask) {
   const auto socket = inet_socket();
   auto request = request_for(interface);
   put_address(&request.ifr_addr, address);
-  if (::ioctl(socket.get(), SIOCSIFADDR, &request) != 0) return errno_fault("address of " + interface);
+  if (::ioctl(socket.get(), SIOCSIFADDR, &request) != 0)
+    return errno_fault("address of " + interface);
   put_address(&request.ifr_netmask, netmask);
-  if (::ioctl(socket.get(), SIOCSIFNETMASK, &request) != 0) return errno_fault("netmask of " + interface);
+  if (::ioctl(socket.get(), SIOCSIFNETMASK, &request) != 0)
+    return errno_fault("netmask of " + interface);
   return no_fault();
 }
 
@@ -136,7 +142,8 @@ fault set_up(const std::string& interface) {
   const auto socket = inet_socket();
   auto request = request_for(interface);
   request.ifr_flags = IFF_UP | IFF_RUNNING;
-  if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) return errno_fault("bring up " + interface);
+  if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0)
+    return errno_fault("bring up " + interface);
   return no_fault();
 }
 

@@ -33,7 +33,8 @@ std::string find_uplink() {
   return {};
 }
 
-// True if a route of another interface covers 10.<second>.0.0/16. Addresses there are little-endian hexadecimal.
+// True if a route of another interface covers 10.<second>.0.0/16. Addresses there are little-endian
+// hexadecimal.
 bool prefix_in_use(unsigned second, const std::string& own_bridge) {
   std::istringstream in(read_file("/proc/net/route"));
   for (std::string line; std::getline(in, line);) {
@@ -43,7 +44,9 @@ bool prefix_in_use(unsigned second, const std::string& own_bridge) {
     fields >> interface >> destination;
     if (interface == own_bridge || interface == "Iface") continue;
     const auto address = std::strtoul(destination.c_str(), nullptr, 16);
-    if ((address & 0xff) == 10 && (((address >> 8) & 0xff) == second || ((address >> 8) & 0xff) == 0)) return true;
+    if ((address & 0xff) == 10 &&
+        (((address >> 8) & 0xff) == second || ((address >> 8) & 0xff) == 0))
+      return true;
   }
   return false;
 }
@@ -65,7 +68,8 @@ std::string network::rules(const std::string& uplink) const {
   const auto table = "inet berth_" + tag_;
   const auto bridge = "\"brth" + tag_ + "\"";
   std::string text = "table " + table + " {}\ndelete table " + table + "\ntable " + table + " {\n";
-  text += " chain input { type filter hook input priority -10; policy accept; iifname " + bridge + " drop; }\n";
+  text += " chain input { type filter hook input priority -10; policy accept; iifname " + bridge +
+          " drop; }\n";
   text += " chain forward { type filter hook forward priority -10; policy accept;\n";
   text += "  oifname " + bridge + " ct state established,related accept\n";
   text += "  oifname " + bridge + " drop\n";
@@ -73,8 +77,8 @@ std::string network::rules(const std::string& uplink) const {
   text += "  iifname " + bridge + " meta nfproto ipv6 drop\n";
   text += "  iifname " + bridge + " ip daddr { 169.254.0.0/16, 127.0.0.0/8, 224.0.0.0/4 } drop\n";
   text += "  iifname " + bridge + " oifname != \"" + uplink + "\" drop\n }\n";
-  text += " chain postrouting { type nat hook postrouting priority 100; ip saddr " + prefix_ + ".0.0/16 oifname \"" +
-          uplink + "\" masquerade; }\n}\n";
+  text += " chain postrouting { type nat hook postrouting priority 100; ip saddr " + prefix_ +
+          ".0.0/16 oifname \"" + uplink + "\" masquerade; }\n}\n";
   return text;
 }
 
@@ -84,13 +88,15 @@ fault network::prepare() {
   const auto nft = find_nft();
   if (nft.empty()) return {"nft is not installed; install the package nftables"};
   uplink_ = find_uplink();
-  if (uplink_.empty()) return {"this machine has no default route; connect it, then restart the launcher"};
+  if (uplink_.empty())
+    return {"this machine has no default route; connect it, then restart the launcher"};
   for (unsigned second = first_prefix; second <= last_prefix && prefix_.empty(); ++second) {
     if (!prefix_in_use(second, bridge)) prefix_ = "10." + std::to_string(second);
   }
   if (prefix_.empty()) return {"no free network from 10.201.0.0/16 to 10.250.0.0/16"};
   if (auto failed = make_bridge(bridge)) return {failed.text + "; run as root with CAP_NET_ADMIN"};
-  (void)write_file("/proc/sys/net/ipv6/conf/" + bridge + "/disable_ipv6", "1");  // there may be no IPv6 at all
+  (void)write_file("/proc/sys/net/ipv6/conf/" + bridge + "/disable_ipv6",
+                   "1");  // there may be no IPv6 at all
   if (auto failed = set_address(bridge, gateway(), netmask)) return failed;
   if (auto failed = set_up(bridge)) return failed;
   if (auto failed = run_program({nft, "-f", "-"}, rules(uplink_))) return failed;
@@ -114,7 +120,8 @@ fault network::attach(int pid, unsigned index) {
   }
   // Interface names have 15 characters: v, tag, index, generation.
   char name[IFNAMSIZ];
-  std::snprintf(name, sizeof name, "v%.6s%03x%04x", tag_.c_str(), index & 0xfff, generation_++ & 0xffff);
+  std::snprintf(name, sizeof name, "v%.6s%03x%04x", tag_.c_str(), index & 0xfff,
+                generation_++ & 0xffff);
   auto failed = make_veth(name, "brth" + tag_, pid);
   // After a restart of the launcher the counter begins again and may meet a pair that still lives.
   for (int attempt = 0; failed && attempt < 8; ++attempt) {

@@ -26,7 +26,8 @@ bool remove_entries(int dir) {
     const std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
     if (::unlinkat(::dirfd(list), entry->d_name, 0) == 0) continue;
-    const int inner = ::openat(::dirfd(list), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const int inner =
+        ::openat(::dirfd(list), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (inner >= 0) remove_entries(inner);
     all = ::unlinkat(::dirfd(list), entry->d_name, AT_REMOVEDIR) == 0 && all;
   }
@@ -38,7 +39,8 @@ bool remove_entries(int dir) {
 fault errno_fault(std::string_view step) {
   const int code = errno;
   const char* name = ::strerrorname_np(code);
-  return {std::string(step) + ": " + ::strerror(code) + " (" + (name != nullptr ? name : "?") + ")"};
+  return {std::string(step) + ": " + ::strerror(code) + " (" + (name != nullptr ? name : "?") +
+          ")"};
 }
 
 std::string read_file(const std::string& path, std::size_t bytes_max) {
@@ -64,7 +66,8 @@ fault write_file(const std::string& path, std::string_view bytes) {
 
 fault replace_file(const std::string& path, std::string_view bytes, unsigned mode) {
   const auto fresh = path + ".new";
-  unique_fd file{::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode)};
+  unique_fd file{
+      ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode)};
   if (!file) return errno_fault("open " + fresh);
   if (::write(file.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
     return errno_fault("write " + fresh);
@@ -103,7 +106,8 @@ bool remove_tree(const std::string& path) {
 
 std::uint64_t start_time_of(int pid) {
   const auto stat = read_file("/proc/" + std::to_string(pid) + "/stat", 4096);
-  // The command name may hold anything, so fields are counted after its closing bracket; the next one is field 3.
+  // The command name may hold anything, so fields are counted after its closing bracket; the next
+  // one is field 3.
   auto at = stat.rfind(')');
   if (at == std::string::npos) return 0;
   for (int field = 2; field < 22; ++field) {
@@ -119,8 +123,12 @@ std::int64_t monotonic_ms() {
   return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
 }
 
-int open_pidfd(int pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
-bool signal_pidfd(int pidfd, int signal) { return ::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) == 0; }
+int open_pidfd(int pid) {
+  return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+}
+bool signal_pidfd(int pidfd, int signal) {
+  return ::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) == 0;
+}
 
 fault run_program(const std::vector<std::string>& argv, std::string_view input) {
   int in[2];
@@ -148,7 +156,8 @@ fault run_program(const std::vector<std::string>& argv, std::string_view input) 
   }
   in_read.reset();
   err_write.reset();
-  if (::write(in_write.get(), input.data(), input.size()) < 0) errno = 0;  // its own message says more than EPIPE
+  if (::write(in_write.get(), input.data(), input.size()) < 0)
+    errno = 0;  // its own message says more than EPIPE
   in_write.reset();
   std::string said;
   char block[512];
@@ -157,8 +166,7 @@ fault run_program(const std::vector<std::string>& argv, std::string_view input) 
     if (said.size() < program_error_bytes_max) said.append(block, static_cast<std::size_t>(got));
   }
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return no_fault();
   for (auto& c : said) {
     if (c == '\n') c = ' ';

@@ -1,16 +1,19 @@
-// What the host and its launcher say to each other over DIR/run/launcher.sock (SOCK_SEQPACKET, mode 0600): one packet
-// is one message, a message is lines `key value\n`. Keys may repeat. Values hold no newline. At most 16 KiB.
+// What the host and its launcher say to each other over DIR/run/launcher.sock (SOCK_SEQPACKET, mode
+// 0600): one packet is one message, a message is lines `key value\n`. Keys may repeat. Values hold
+// no newline. At most 16 KiB.
 //
-//   request            keys                                          answer
-//   do version                                                       version, pid
-//   do probe                                                         works isolation limits network problem*
-//   do start           see start_request                             pid start_time incarnation problem* + pidfd
-//   do open            id                                            incarnation + pidfd
-//   do stop            id incarnation grace_ms                       status (when it is gone)
-//   do kill            id incarnation                                status (when it is gone)
-//   do list                                                          environment* = "id incarnation pid start_time"
-//   do quit            if_idle                                       group* (exits; environments run on)
-// The pidfd is checked against pid and start time by the launcher. Every request may carry `tag`, which its answer repeats. A failed one answers `error TEXT`.
+//   request      keys                       answer
+//   do version                              version pid
+//   do probe                                works isolation limits network problem*
+//   do start     see start_request.hpp      pid start_time incarnation problem* + pidfd
+//   do open      id                         incarnation + pidfd
+//   do stop      id incarnation grace_ms    status, when it is gone
+//   do kill      id incarnation             status, when it is gone
+//   do list                                 environment* = "id incarnation pid start_time"
+//   do quit      if_idle                    pid group* (it exits, environments run on)
+//
+// The pidfd is checked against pid and start time by the launcher. Every request may carry `tag`,
+// which its answer repeats. A failed one answers `error TEXT`.
 #pragma once
 
 #include <string>
@@ -34,7 +37,9 @@ class message {
     fields_.emplace_back(std::string(key), std::move(clean));
     return *this;
   }
-  message& add(std::string_view key, std::uint64_t value) { return add(key, std::to_string(value)); }
+  message& add(std::string_view key, std::uint64_t value) {
+    return add(key, std::to_string(value));
+  }
 
   const std::string& text(std::string_view key) const {
     static const std::string none;
@@ -77,7 +82,8 @@ class message {
       const auto end = bytes.find('\n');
       const auto line = bytes.substr(0, end);
       const auto space = line.find(' ');
-      if (space != std::string_view::npos) decoded.add(line.substr(0, space), line.substr(space + 1));
+      if (space != std::string_view::npos)
+        decoded.add(line.substr(0, space), line.substr(space + 1));
       if (end == std::string_view::npos) break;
       bytes.remove_prefix(end + 1);
     }
@@ -92,7 +98,8 @@ class message {
 inline bool is_plain_name(std::string_view name) {
   if (name.empty() || name.size() > 64) return false;
   for (const char c : name) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '_' || c == '-';
     if (!plain) return false;
   }
   return true;

@@ -1,4 +1,5 @@
-// What one start of an environment needs, and how it travels in a `start` message. Used by both sides.
+// What one start of an environment needs, and how it travels in a `start` message. Used by both
+// sides.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,7 @@ struct start_request {
   unsigned index{};           // unique among the environments of this data directory
   cgroup_limits limits;
   bool network{};
-  bool reduced{};             // one uid, no sudo, no network
+  bool reduced{};                          // one uid, no sudo, no network
   std::vector<std::string> agent_options;  // passed on as they are
 };
 
@@ -52,8 +53,14 @@ inline start_request parse_start(const message& asked) {
 
 inline message encode_start(const start_request& r) {
   message m;
-  m.add("do", "start").add("id", r.id).add("incarnation", r.incarnation).add("name", r.name).add("agent", r.agent);
-  m.add("template_root", r.template_root).add("disk", r.disk).add("uid_base", std::uint64_t{r.uid_base});
+  m.add("do", "start")
+      .add("id", r.id)
+      .add("incarnation", r.incarnation)
+      .add("name", r.name)
+      .add("agent", r.agent);
+  m.add("template_root", r.template_root)
+      .add("disk", r.disk)
+      .add("uid_base", std::uint64_t{r.uid_base});
   m.add("index", std::uint64_t{r.index}).add("memory_bytes", r.limits.memory_bytes);
   m.add("cpu_millis", r.limits.cpu_millis).add("pids_max", r.limits.pids_max);
   m.add("network", std::uint64_t{r.network}).add("reduced", std::uint64_t{r.reduced});
