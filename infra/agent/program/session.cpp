@@ -9,12 +9,9 @@ namespace berth::agent {
 namespace {
 constexpr std::uint64_t interactive_bytes = 4096;  // less than this waiting: goes first
 constexpr int frames_a_pump_max = 16;
-// What one terminal floods into the socket, another one's echo waits behind.
-constexpr int send_buffer_bytes = 96 * 1024;
 }  // namespace
 
 session::session(event_loop& loop, session_owner& owner, unique_fd fd) : loop_{loop}, owner_{owner}, socket_{std::move(fd)} {
-  socket_.limit_send_buffer(send_buffer_bytes);
   loop_.add(socket_.fd(), EPOLLIN, [this](std::uint32_t events) { on_events(events); });
 }
 

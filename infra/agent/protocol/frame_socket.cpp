@@ -18,8 +18,6 @@ constexpr std::size_t gather_max = 16;
 
 frame_socket::frame_socket(unique_fd fd) : fd_{std::move(fd)} {}
 
-void frame_socket::limit_send_buffer(int bytes) { ::setsockopt(fd_.get(), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes); }
-
 frame_socket::status frame_socket::fail(const char* what) {
   if (status_ == status::open) {
     problem_ = std::string{what} + ": " + std::strerror(errno);

@@ -22,7 +22,6 @@ class frame_socket {
   explicit frame_socket(unique_fd fd);
 
   int fd() const { return fd_.get(); }
-  void limit_send_buffer(int bytes);
   // Reads what is there, at most one buffer, and hands over whole frames in order. The sink may enqueue. After a bad
   // frame nothing more is received; what is queued can still be sent.
   status receive(const sink& on_frame);
