@@ -189,7 +189,8 @@ TEST_CASE("usage: views equal a sum over the events made without them, and bills
         const auto time = running == one.by_status.end() ? 0us : running->second;
         // A random terminal may name another account's environment: such an entry has counts alone.
         const auto actor = history.environments().find(one.id.value);
-        const bool own = actor != history.environments().end() && actor->second.account.value == account;
+        const bool own =
+            actor != history.environments().end() && actor->second.account.value == account;
         RC_ASSERT(time == (own ? expected[one.id.value] : 0us));
         sum += time;
       }
