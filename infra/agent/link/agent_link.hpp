@@ -179,6 +179,8 @@ class agent_link : public std::enable_shared_from_this<agent_link> {
   bool socket_bad_ = false;
   std::uint64_t epoch_said_ = 0;  // in the Hello of this connection
   int connect_failures_ = 0;
+  int quick_drops_ = 0;  // connections in a row that did not last a second
+  event_loop::clock::time_point welcomed_at_;
   event_loop::clock::time_point disconnected_at_ = event_loop::clock::now();
   event_loop::timer_id connect_timer_ = 0;
   std::map<terminal_id, std::uint16_t> numbers_;

@@ -87,6 +87,7 @@ void agent_link::on_welcome(const wire::Welcome& welcome) {
   reactor_.loop().cancel(std::exchange(connect_timer_, 0));
   phase_ = phase::ready;
   connect_failures_ = 0;
+  welcomed_at_ = event_loop::clock::now();
   send_claim();  // raised since the Hello
   std::vector<agent_terminal> terminals;
   if (welcome.terminals()) {

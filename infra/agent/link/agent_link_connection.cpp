@@ -16,6 +16,9 @@ using std::chrono::milliseconds;
 constexpr milliseconds retry_first{5};
 constexpr milliseconds retry_most{1'000};
 constexpr milliseconds welcome_timeout{5'000};
+// An agent that welcomes and drops again and again is asked less and less often.
+constexpr milliseconds quick_drop_below{1'000};
+constexpr int quick_drops_free = 32;
 constexpr milliseconds lost_without_pidfd_after{10'000};
 constexpr const char* build_name = "berthd";
 
@@ -58,13 +61,15 @@ void agent_link::connect() {
 
 void agent_link::retry(const std::string& why) {
   if (phase_ == phase::over) return;
+  const auto now = event_loop::clock::now();
+  if (ready()) quick_drops_ = now - welcomed_at_ < quick_drop_below ? quick_drops_ + 1 : 0;
   drop_socket();
   phase_ = phase::connecting;
-  const auto now = event_loop::clock::now();
   if (connect_failures_ == 0) disconnected_at_ = now;
   if (!address_.pidfd && now - disconnected_at_ > lost_without_pidfd_after)
     return finish(true, {host_errc::not_running, "the agent does not answer: " + why, "start the environment again"});
-  const auto wait = std::min(retry_most, retry_first * (1 << std::min(connect_failures_, 8)));
+  const auto doublings = std::min(connect_failures_ + quick_drops_ / quick_drops_free, 8);
+  const auto wait = std::min(retry_most, retry_first * (1 << doublings));
   ++connect_failures_;
   connect_timer_ = reactor_.loop().after(wait, [self = shared_from_this()] { self->connect(); });
 }
