@@ -1,8 +1,10 @@
 """End to end: real binaries, killed for real, seen by independent clients.
 
-BERTH_BIN names the folder of binaries (default build/bin). Each module has its own server.
+BERTH_BIN names the folder of binaries (default build/bin). Each module has its own server;
+BERTH_E2E_KEEP=1 keeps its data directory and log for a look afterwards.
 """
 
+import os
 import pathlib
 import shutil
 import tempfile
@@ -49,7 +51,10 @@ def make_server():
     for server in made:
         server.cleanup()
     for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+        if os.environ.get("BERTH_E2E_KEEP"):
+            print(f"kept {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 // led to.
 #include <charconv>
 #include <deque>
-#include <map>
+#include <set>
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
@@ -82,17 +82,27 @@ journal_result<std::deque<json::object>> chain_of(const journal& from, place at,
   return chain;
 }
 
-// Everything behind the root with its correlation id, in journal order.
+// All that follows from the root, in journal order: what was caused by it, or by what was, and what
+// carries its correlation id. One pass is enough, because a cause is always before what it caused.
 journal_result<json::array> led_to(const journal& from, const commit& root) {
   json::array found;
+  std::set<std::pair<stream_id, std::uint64_t>> known;
   position next = root.at();
   const auto head = from.head(next.partition);
+  const auto follows = [&](const commit& one) {
+    const auto& because = one.body.because;
+    return one.at() == root.at() ||
+           (because && known.contains({because->stream, because->version.value})) ||
+           (!root.body.correlation.is_nil() && one.body.correlation == root.body.correlation);
+  };
   for (std::uint64_t scanned = 0; next <= head && scanned < scanned_commits_max;) {
     const auto commits = from.read(next, commits_per_read);
     if (!commits) return commits.error();
     if (commits->empty()) break;
     for (const auto& one : *commits) {
-      if (one.body.correlation != root.body.correlation) continue;
+      if (!follows(one)) continue;
+      for (auto version = one.body.first.value; version <= one.body.last().value; ++version)
+        known.insert({one.body.stream, version});
       for (auto& event : events_of(one)) found.push_back(std::move(event));
     }
     scanned += commits->size();
@@ -115,7 +125,7 @@ int print_why(const journal& from, const output& how, const std::string& text) {
     json::array causes(chain->begin(), chain->end());
     fmt::print("{}\n", json::serialize(json::object{{"correlation", root.body.correlation.text()},
                                                     {"chain", causes},
-                                                    {"correlated", *consequences}}));
+                                                    {"led_to", *consequences}}));
     return exit_ok;
   }
   fmt::print("request {} by {} {}\n\ncaused by, first cause first:\n", root.body.correlation.text(),

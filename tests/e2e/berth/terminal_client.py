@@ -16,7 +16,7 @@ class Socket:
 
     def __init__(self, port: int, form: str, token: str, open_timeout_s: float = 10):
         self.binary = form == "binary"
-        self.link = connect(
+        opening = connect(
             f"ws://127.0.0.1:{port}/api/v1/ws",
             subprotocols=["berth.v1" if self.binary else "berth.v1.json"],
             additional_headers={"Authorization": f"Bearer {token}"},
@@ -25,6 +25,7 @@ class Socket:
             open_timeout=open_timeout_s,
             close_timeout=1,
         )
+        self.link = opening.__enter__()
 
     def send(self, *frames: dict) -> None:
         if self.binary:

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include <condition_variable>
-#include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <mutex>
 
@@ -178,38 +178,70 @@ void check(int exit_code, const std::string& where, const std::string& said) {
                             said.empty() ? fmt::format("tar ended with {}", exit_code) : said));
 }
 
-void upload(app& run, const std::vector<std::string>& sources, const place& target) {
+struct file_closer {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+using spool = std::unique_ptr<std::FILE, file_closer>;
+
+// The sources as one archive in an unnamed file: its size must be known before it is sent, because
+// a terminal has no end of file.
+spool pack(const std::vector<std::string>& sources, std::size_t& size, std::string& last_name) {
   std::vector<std::string> arguments{"tar", "-cf", "-"};
-  std::string name;
   for (const auto& each : sources) {
     const auto whole = fs::absolute(each).lexically_normal();
     if (!fs::exists(whole)) throw failure(exit_not_found, fmt::format("{} does not exist", each));
     const auto path = whole.has_filename() ? whole : whole.parent_path();
-    name = path.filename().string();
-    arguments.insert(arguments.end(), {"-C", path.parent_path().string(), "./" + name});
+    last_name = path.filename().string();
+    arguments.insert(arguments.end(), {"-C", path.parent_path().string(), "./" + last_name});
   }
-  const auto to = shell_word(target.path.empty() ? "." : target.path);
-  // An existing folder takes the sources; otherwise the one source becomes the target.
-  const auto script = fmt::format(
-      "stty raw -echo; printf '{}'; t={}; if [ -d \"$t\" ]; then exec tar -xBf - -C \"$t\" 2>&1; "
-      "fi; "
-      "{} p=$(dirname \"$t\"); d=$(mktemp -d \"$p/.berth-cp-XXXXXX\" 2>&1) || {{ echo \"$d\"; exit "
-      "1; }}; "
-      "tar -xBf - -C \"$d\" 2>&1 && mv -T \"$d\"/{} \"$t\" 2>&1; c=$?; rm -rf \"$d\"; exit $c",
-      "berth-cp-go\\n", to, sources.size() > 1 ? "echo \"$t is not a directory\"; exit 1;" : "",
-      shell_word(name));
-  remote there(run, target.environment, script);
+  spool packed(std::tmpfile());
+  if (!packed) throw failure(exit_error, "no temporary file could be made", "is TMPDIR writable?");
   local_tar tar(arguments, true);
+  for (auto block = tar.read_block(); !block.empty(); block = tar.read_block()) {
+    if (std::fwrite(block.data(), 1, block.size(), packed.get()) != block.size())
+      throw failure(exit_error, "the temporary file could not be written",
+                    "is there space in TMPDIR?");
+    size += block.size();
+  }
+  check(tar.finish(), "tar here", "");
+  std::rewind(packed.get());
+  return packed;
+}
+
+// Unpacks `size` bytes of archive. An existing folder takes the sources; otherwise the one source
+// becomes the target.
+std::string unpack_script(const std::string& target, std::size_t size, bool one,
+                          const std::string& name) {
+  return fmt::format(
+      "stty raw -echo; printf '{mark}'; t={target}\n"
+      "if [ -d \"$t\" ]; then head -c {size} | tar -xBf - -C \"$t\" 2>&1; exit; fi\n"
+      "{refuse_many}\n"
+      "d=$(mktemp -d \"$(dirname \"$t\")/.berth-cp-XXXXXX\" 2>&1) || {{ echo \"$d\"; exit 1; }}\n"
+      "head -c {size} | tar -xBf - -C \"$d\" 2>&1 && mv -T \"$d\"/{name} \"$t\" 2>&1\n"
+      "c=$?; rm -rf \"$d\"; exit $c",
+      fmt::arg("mark", "berth-cp-go\\n"),
+      fmt::arg("target", shell_word(target.empty() ? "." : target)), fmt::arg("size", size),
+      fmt::arg("name", shell_word(name)),
+      fmt::arg("refuse_many", one ? "" : "echo \"$t is not a directory\"; exit 1"));
+}
+
+void upload(app& run, const std::vector<std::string>& sources, const place& target) {
+  std::size_t size = 0;
+  std::string name;
+  const auto packed = pack(sources, size, name);
+  remote there(run, target.environment,
+               unpack_script(target.path, size, sources.size() == 1, name));
   std::string said;
   while (said.find(go_mark) == std::string::npos) {
     const auto more = there.bytes->take(*there.channel);
     if (more.empty()) break;
     said += more;
   }
-  said.erase(0, said.find(go_mark) == std::string::npos ? 0 : said.find(go_mark) + go_mark.size());
-  for (auto block = tar.read_block(); !block.empty(); block = tar.read_block())
-    there.bytes->send(*there.channel, block);
-  check(tar.finish(), "tar here", "");
+  const auto mark = said.find(go_mark);
+  if (mark != std::string::npos) said.erase(0, mark + go_mark.size());
+  std::string block(block_bytes, '\0');
+  while (const auto count = std::fread(block.data(), 1, block.size(), packed.get()))
+    there.bytes->send(*there.channel, std::string_view(block).substr(0, count));
   for (auto more = there.bytes->take(*there.channel); !more.empty();
        more = there.bytes->take(*there.channel))
     said += more;

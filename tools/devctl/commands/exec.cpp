@@ -89,8 +89,7 @@ void add_exec_command(CLI::App& top, app& run) {
   command->add_option("environment", asked->environment, "name or id")->required();
   command->add_option("command", asked->command, "after --: program and arguments")->required();
   command->add_option("-e,--env", asked->variables, "NAME=VALUE, repeatable")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   command->add_option("--directory", asked->directory, "to run in (default /workspace)");
   command->add_flag("-i,--stdin", asked->with_stdin, "pass standard input on (up to 1 MiB)");
   command->add_option("--timeout", asked->timeout_s, "seconds")->check(CLI::Range(1, 3600));
