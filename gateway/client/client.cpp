@@ -26,14 +26,17 @@ class open_terminal_handle : public terminal {
  public:
   open_terminal_handle(std::shared_ptr<client_core> core, std::shared_ptr<terminal_state> state)
       : core_{core}, state_{std::move(state)} {
-    on_client(core_, [state = state_](client_core& client) { state->number_is(client.add(state)); });
+    on_client(core_,
+              [state = state_](client_core& client) { state->number_is(client.add(state)); });
   }
   ~open_terminal_handle() override {
     on_client(core_, [state = state_](client_core& client) { client.remove(state->number()); });
   }
   bool input(std::string_view bytes) override {
     if (!state_->reserve_input(bytes.size())) return false;
-    on_client(core_, [state = state_, typed = std::string(bytes)](client_core&) mutable { state->input(std::move(typed)); });
+    on_client(core_, [state = state_, typed = std::string(bytes)](client_core&) mutable {
+      state->input(std::move(typed));
+    });
     return true;
   }
   void consumed(std::uint64_t upto) override {
@@ -56,7 +59,8 @@ class open_terminal_handle : public terminal {
 // Environments and the feed: JSON texts with a cursor to resume at.
 class text_channel : public client_channel {
  public:
-  text_channel(wire::open asked, notice_listener listener) : asked_{std::move(asked)}, listener_{std::move(listener)} {}
+  text_channel(wire::open asked, notice_listener listener)
+      : asked_{std::move(asked)}, listener_{std::move(listener)} {}
   std::vector<wire::payload> resume(bool) override { return {asked_}; }
   void abandoned(const client_error& why) override { listener_(why); }
   bool received(wire::payload what) override {
@@ -84,8 +88,10 @@ class text_channel : public client_channel {
 class open_subscription : public subscription {
  public:
   open_subscription(std::shared_ptr<client_core> core, wire::open asked, notice_listener listener)
-      : core_{core}, channel_{std::make_shared<text_channel>(std::move(asked), std::move(listener))} {
-    on_client(core_, [channel = channel_](client_core& client) { channel->number = client.add(channel); });
+      : core_{core},
+        channel_{std::make_shared<text_channel>(std::move(asked), std::move(listener))} {
+    on_client(core_,
+              [channel = channel_](client_core& client) { channel->number = client.add(channel); });
   }
   ~open_subscription() override {
     on_client(core_, [channel = channel_](client_core& client) { client.remove(channel->number); });
@@ -108,14 +114,18 @@ class running_client : public client {
     thread_.join();
     core_.reset();
   }
-  client_result<std::string> wait_ready(std::chrono::milliseconds at_most) override { return core_->wait_ready(at_most); }
+  client_result<std::string> wait_ready(std::chrono::milliseconds at_most) override {
+    return core_->wait_ready(at_most);
+  }
   std::string session() const override { return core_->session(); }
 
-  std::unique_ptr<terminal> open_terminal(terminal_options options, std::shared_ptr<terminal_listener> listener) override {
+  std::unique_ptr<terminal> open_terminal(terminal_options options,
+                                          std::shared_ptr<terminal_listener> listener) override {
     auto state = std::make_shared<terminal_state>(core_, std::move(options), std::move(listener));
     return std::make_unique<open_terminal_handle>(core_, std::move(state));
   }
-  std::unique_ptr<subscription> watch_environment(std::string id, notice_listener listener) override {
+  std::unique_ptr<subscription> watch_environment(std::string id,
+                                                  notice_listener listener) override {
     wire::open asked;
     asked.target = wire::target::environment;
     asked.id = std::move(id);
@@ -128,24 +138,29 @@ class running_client : public client {
     return std::make_unique<open_subscription>(core_, std::move(asked), std::move(listener));
   }
 
-  void request(std::string method, std::string path, std::map<std::string, std::string> headers, std::string body,
-               answer_listener done) override {
+  void request(std::string method, std::string path, std::map<std::string, std::string> headers,
+               std::string body, answer_listener done) override {
     wire::request asked;
     asked.method = std::move(method);
     asked.path = std::move(path);
     asked.headers = std::move(headers);
-    boost::asio::post(io_, [core = core_, asked = std::move(asked), body = std::move(body), done = std::move(done)]() mutable {
+    boost::asio::post(io_, [core = core_, asked = std::move(asked), body = std::move(body),
+                            done = std::move(done)]() mutable {
       core->request(std::move(asked), std::move(body), std::move(done));
     });
   }
-  client_result<http_answer> request_wait(std::string method, std::string path, std::map<std::string, std::string> headers,
-                                          std::string body, std::chrono::milliseconds at_most) override {
+  client_result<http_answer> request_wait(std::string method, std::string path,
+                                          std::map<std::string, std::string> headers,
+                                          std::string body,
+                                          std::chrono::milliseconds at_most) override {
     auto promise = std::make_shared<std::promise<client_result<http_answer>>>();
     auto answer = promise->get_future();
-    request(std::move(method), std::move(path), std::move(headers), std::move(body),
-            [promise](client_result<http_answer> result) { promise->set_value(std::move(result)); });
+    request(
+        std::move(method), std::move(path), std::move(headers), std::move(body),
+        [promise](client_result<http_answer> result) { promise->set_value(std::move(result)); });
     if (answer.wait_for(at_most) == std::future_status::ready) return answer.get();
-    return client_error{"timeout", "no answer within " + std::to_string(at_most.count()) + " ms", {}};
+    return client_error{
+        "timeout", "no answer within " + std::to_string(at_most.count()) + " ms", {}};
   }
 
  private:

@@ -22,12 +22,22 @@ client_error said_by(const wire::error& what) {
   return {what.code, what.message, {what.details.begin(), what.details.end()}};
 }
 
-bool is_read_only(const std::string& method) { return method == "GET" || method == "HEAD" || method == "OPTIONS"; }
+bool is_this_machine(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+bool is_read_only(const std::string& method) {
+  return method == "GET" || method == "HEAD" || method == "OPTIONS";
+}
 
 }  // namespace
 
-client_core::client_core(boost::asio::io_context& io, client_options options, client::state_listener changed)
-    : options_{std::move(options)}, changed_{std::move(changed)}, io_{io}, session_{options_.session} {}
+client_core::client_core(boost::asio::io_context& io, client_options options,
+                         client::state_listener changed)
+    : options_{std::move(options)},
+      changed_{std::move(changed)},
+      io_{io},
+      session_{options_.session} {}
 
 std::string client_core::session() const {
   const std::lock_guard hold{mutex_};
@@ -36,24 +46,29 @@ std::string client_core::session() const {
 
 client_result<std::string> client_core::wait_ready(milliseconds at_most) {
   std::unique_lock hold{mutex_};
-  const bool told = changed_state_.wait_for(hold, at_most, [&] { return state_ == connection_state::ready || over_; });
+  const bool told = changed_state_.wait_for(
+      hold, at_most, [&] { return state_ == connection_state::ready || over_; });
   if (over_) return *over_;
-  if (!told) return client_error{"timeout", "not connected within " + std::to_string(at_most.count()) + " ms", {}};
+  if (!told)
+    return client_error{
+        "timeout", "not connected within " + std::to_string(at_most.count()) + " ms", {}};
   return {boost::system::in_place_value, session_};
 }
 
 void client_core::begin() {
-  arm_tick();
   dial();
 }
 
-void client_core::arm_tick() {
+void client_core::tick_soon() {
+  if (std::exchange(tick_due_, true)) return;
   tick_timer_.expires_after(tick_every);
   tick_timer_.async_wait([self = shared_from_this()](boost::system::error_code stopped) {
+    self->tick_due_ = false;
     if (stopped || self->stopped_) return;
-    if (self->resumed_)
-      for (const auto& [number, channel] : std::unordered_map{self->channels_}) channel->tick();
-    self->arm_tick();
+    bool again = false;
+    for (const auto& [number, channel] : std::unordered_map{self->channels_})
+      again = channel->tick() || again;
+    if (again) self->tick_soon();
   });
 }
 
@@ -93,9 +108,10 @@ void client_core::connected(std::shared_ptr<gateway::ws_transport> transport) {
   wire::hello said;
   said.session = session();
   said.client = options_.name;
-  said.zstd = options_.zstd;
+  said.zstd = options_.zstd.value_or(!is_this_machine(options_.host));
   queue_.push_back(wire::encode_message({0, said}));
-  // A session that has been used before is resumed at once; the frames of a new one could need other numbers.
+  // A session that has been used before is resumed at once; the frames of a new one could need
+  // other numbers.
   if (!said.session.empty() && !input_stream_.empty()) resume_channels(false);
   flush();
   transport_->read();
@@ -104,7 +120,8 @@ void client_core::connected(std::shared_ptr<gateway::ws_transport> transport) {
 void client_core::resume_channels(bool new_input_stream) {
   resumed_ = true;
   for (const auto& [number, channel] : std::unordered_map{channels_})
-    for (auto& what : channel->resume(new_input_stream)) queue_.push_back(wire::encode_message({number, std::move(what)}));
+    for (auto& what : channel->resume(new_input_stream))
+      queue_.push_back(wire::encode_message({number, std::move(what)}));
   for (const auto& [id, asked] : requests_) send_request(asked);
 }
 
@@ -114,8 +131,10 @@ void client_core::received(std::string_view message, bool) {
   for (const auto& raw : *frames) {
     std::optional<std::string> plain;
     if (raw.header.flags & wire::flag_zstd) {
-      plain = zstd_->decompress(raw.payload, (raw.header.flags & wire::flag_fresh) != 0, wire::payload_bytes_max);
-      if (!plain) return give_up({"framing", "a compressed frame of the server does not decode", {}});
+      plain = zstd_->decompress(raw.payload, (raw.header.flags & wire::flag_fresh) != 0,
+                                wire::payload_bytes_max);
+      if (!plain)
+        return give_up({"framing", "a compressed frame of the server does not decode", {}});
     }
     auto what = wire::parse_frame(raw.header, plain ? std::string_view(*plain) : raw.payload);
     if (what) handle(std::move(*what));  // What is not understood belongs to a later version.
@@ -125,8 +144,9 @@ void client_core::received(std::string_view message, bool) {
 }
 
 void client_core::handle(wire::frame what) {
-  if (const auto found = channels_.find(what.channel); what.channel != 0 && found != channels_.end() &&
-                                                       !std::holds_alternative<wire::body>(what.what)) {
+  if (const auto found = channels_.find(what.channel);
+      what.channel != 0 && found != channels_.end() &&
+      !std::holds_alternative<wire::body>(what.what)) {
     const auto keep = found->second;
     if (keep->received(std::move(what.what))) channels_.erase(what.channel);
     return;
@@ -137,11 +157,14 @@ void client_core::handle(wire::frame what) {
                    },
                    [&](const wire::goaway& said) {
                      retry_after_ms_ = said.after_ms;
-                     if (!said.reconnect) refusal_ = client_error{said.code, said.message, {{"final", "1"}}};
+                     if (!said.reconnect)
+                       refusal_ = client_error{said.code, said.message, {{"final", "1"}}};
                    },
                    [&](const wire::response& head) { answered(head); },
                    [&](const wire::body& part) { answer_part(what.channel, part); },
-                   [&](wire::ping& said) { send(what.channel, wire::pong{said.offset, std::move(said.bytes)}); },
+                   [&](wire::ping& said) {
+                     send(what.channel, wire::pong{said.offset, std::move(said.bytes)});
+                   },
                    [](const auto&) {}},
              what.what);
 }
@@ -176,7 +199,8 @@ void client_core::ended() {
       const std::lock_guard hold{mutex_};
       session_.clear();
       input_stream_ = "none";
-    } else if (why.code == "unauthenticated" || why.code == "not_found" || why.details.contains("final")) {
+    } else if (why.code == "unauthenticated" || why.code == "not_found" ||
+               why.details.contains("final")) {
       return give_up(why);
     }
   }
@@ -250,7 +274,8 @@ void client_core::send(std::uint32_t channel, wire::payload what) {
 void client_core::flush() {
   if (writing_ || queue_.empty() || !transport_) return;
   outbox_.clear();
-  while (!queue_.empty() && (outbox_.empty() || outbox_.size() + queue_.front().size() <= wire::message_bytes_max)) {
+  while (!queue_.empty() &&
+         (outbox_.empty() || outbox_.size() + queue_.front().size() <= wire::message_bytes_max)) {
     outbox_ += queue_.front();
     queue_.pop_front();
   }
@@ -270,11 +295,14 @@ void client_core::request(wire::request asked, std::string body, client::answer_
   if (stopped_) return done(client_error{"cancelled", "the client was closed", {}});
   const auto id = next_request_++;
   asked.id = id;
-  const bool named = std::any_of(asked.headers.begin(), asked.headers.end(), [](const auto& header) {
-    return header.first.size() == 15 && std::equal(header.first.begin(), header.first.end(), "idempotency-key",
-                                                   [](char a, char b) { return (a | 0x20) == b || a == b; });
-  });
-  if (!named && !is_read_only(asked.method)) asked.headers["idempotency-key"] = gateway::fresh_request_id();
+  const bool named =
+      std::any_of(asked.headers.begin(), asked.headers.end(), [](const auto& header) {
+        return header.first.size() == 15 &&
+               std::equal(header.first.begin(), header.first.end(), "idempotency-key",
+                          [](char a, char b) { return (a | 0x20) == b || a == b; });
+      });
+  if (!named && !is_read_only(asked.method))
+    asked.headers["idempotency-key"] = gateway::fresh_request_id();
   const auto& kept = requests_[id] = {std::move(asked), std::move(body), std::move(done), {}, 0};
   if (resumed_) send_request(kept), flush();
 }
@@ -287,7 +315,9 @@ void client_core::send_request(const asked_request& asked) {
   queue_.push_back(wire::encode_message({0, head}));
   if (whole_body) return;
   for (std::size_t at = 0; at < asked.body.size(); at += wire::inline_body_bytes_max)
-    queue_.push_back(wire::encode_message({head.id, wire::body{at, wire::whole(asked.body.substr(at, wire::inline_body_bytes_max))}}));
+    queue_.push_back(wire::encode_message(
+        {head.id,
+         wire::body{at, wire::whole(asked.body.substr(at, wire::inline_body_bytes_max))}}));
 }
 
 void client_core::answered(const wire::response& head) {

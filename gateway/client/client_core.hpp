@@ -1,5 +1,5 @@
-// The client's state and its one thread's work: dialling, hello, resuming, frames in and out. Internal; everything but
-// the marked calls runs on the io_context's only thread.
+// The client's state and its one thread's work: dialling, hello, resuming, frames in and out.
+// Internal; everything but the marked calls runs on the io_context's only thread.
 #pragma once
 
 #include <condition_variable>
@@ -28,12 +28,13 @@ class client_channel {
   // True: the channel is over.
   virtual bool received(wire::payload what) = 0;
   virtual void abandoned(const client_error& why) = 0;
-  virtual void tick() {}  // every tick_every
+  virtual bool tick() { return false; }  // after client_core::tick_soon; true: again
 };
 inline constexpr std::chrono::milliseconds tick_every{50};
 inline constexpr std::chrono::milliseconds goodbye_max{1'000};
 
-class client_core : public gateway::ws_transport_user, public std::enable_shared_from_this<client_core> {
+class client_core : public gateway::ws_transport_user,
+                    public std::enable_shared_from_this<client_core> {
  public:
   client_core(boost::asio::io_context& io, client_options options, client::state_listener changed);
 
@@ -47,6 +48,7 @@ class client_core : public gateway::ws_transport_user, public std::enable_shared
   std::uint32_t add(std::shared_ptr<client_channel> channel);
   void remove(std::uint32_t number);  // says close
   void send(std::uint32_t channel, wire::payload what);
+  void tick_soon();  // all channels, after tick_every
   void request(wire::request asked, std::string body, client::answer_listener done);
 
   void received(std::string_view message, bool text) override;
@@ -75,7 +77,6 @@ class client_core : public gateway::ws_transport_user, public std::enable_shared
   void retry_later();
   void give_up(client_error why);
   void tell(connection_state now, const std::string& why);
-  void arm_tick();
 
   const client_options options_;
   const client::state_listener changed_;
@@ -84,9 +85,10 @@ class client_core : public gateway::ws_transport_user, public std::enable_shared
   boost::asio::steady_timer tick_timer_{io_};
   std::shared_ptr<void> dialling_;
   std::shared_ptr<gateway::ws_transport> transport_;
-  bool resumed_{};              // channels and requests were said again on this connection
+  bool resumed_{};  // channels and requests were said again on this connection
   bool welcomed_{};
   bool writing_{};
+  bool tick_due_{};
   bool stopped_{};
   std::size_t attempts_{};
   std::uint32_t retry_after_ms_{};

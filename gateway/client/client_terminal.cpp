@@ -8,11 +8,14 @@ namespace berth::client {
 namespace {
 constexpr std::size_t resend_after_ticks = 5;  // 250 ms
 
-client_error error_of(const wire::closed& why) { return {why.code, why.message, {why.details.begin(), why.details.end()}}; }
+client_error error_of(const wire::closed& why) {
+  return {why.code, why.message, {why.details.begin(), why.details.end()}};
+}
 }  // namespace
 
 std::vector<wire::payload> terminal_state::resume(bool new_input_stream) {
-  if (new_input_stream) drop_input({"session_lost", "the session ended before this input was acknowledged", {}});
+  if (new_input_stream)
+    drop_input({"session_lost", "the session ended before this input was acknowledged", {}});
   painting_.reset();
   resend_ticks_ = 0;
   wire::open asked;
@@ -20,7 +23,9 @@ std::vector<wire::payload> terminal_state::resume(bool new_input_stream) {
   asked.mode = options_.exact ? wire::mode::exact : wire::mode::screen;
   asked.right = options_.drive ? wire::right::drive : wire::right::view;
   asked.from = cursor_;
-  asked.credit_until = asked.from == from_end ? options_.window_bytes : std::min(consumed_.load(), cursor_.load()) + options_.window_bytes;
+  asked.credit_until = asked.from == from_end
+                           ? options_.window_bytes
+                           : std::min(consumed_.load(), cursor_.load()) + options_.window_bytes;
   std::vector<wire::payload> out{std::move(asked)};
   if (size_ && options_.drive) out.push_back(wire::resize{size_->first, size_->second});
   for (const auto& kept : unapplied_) out.push_back(wire::input{kept.sequence, kept.bytes});
@@ -56,8 +61,9 @@ bool terminal_state::received(wire::payload what) {
                    [&](const wire::input_applied& now) { applied(now.sequence); },
                    [&](const wire::input_refused& why) { refused(why); },
                    [&](const wire::ended& now) {
-                     listener_->ended(now.has_exit_code ? std::optional<int>{now.exit_code} : std::nullopt, now.signal,
-                                      now.reason);
+                     listener_->ended(
+                         now.has_exit_code ? std::optional<int>{now.exit_code} : std::nullopt,
+                         now.signal, now.reason);
                    },
                    [&](const wire::closed& why) {
                      over = true;
@@ -88,15 +94,20 @@ void terminal_state::take_part(const wire::snapshot_data& part) {
 void terminal_state::credit_if_due(bool half_window_only) {
   const auto consumed = std::min(consumed_.load(), cursor_.load());
   if (consumed <= credited_ || cursor_ == from_end) return;
-  if (half_window_only && consumed - credited_ < options_.window_bytes / 2) return;
+  if (half_window_only && consumed - credited_ < options_.window_bytes / 2) {
+    if (const auto core = core_.lock()) core->tick_soon();
+    return;
+  }
   credited_ = consumed;
   say(wire::credit{consumed, consumed + options_.window_bytes});
 }
 
-void terminal_state::tick() {
+bool terminal_state::tick() {
   credit_if_due(false);
-  if (resend_ticks_ == 0 || --resend_ticks_ > 0) return;
+  if (resend_ticks_ == 0) return false;
+  if (--resend_ticks_ > 0) return true;
   for (const auto& kept : unapplied_) say(wire::input{kept.sequence, kept.bytes});
+  return false;
 }
 
 bool terminal_state::reserve_input(std::size_t bytes) {
@@ -123,12 +134,16 @@ void terminal_state::applied(std::uint64_t sequence) {
   listener_->input_applied(sequence);
 }
 
-// `overloaded` and `unavailable` pass; so does the gap that frames after a refused one find. Anything else stays wrong.
+// `overloaded` and `unavailable` pass; so does the gap that frames after a refused one find.
+// Anything else stays wrong.
 void terminal_state::refused(const wire::input_refused& why) {
   if (unapplied_.empty() || why.sequence < unapplied_.front().sequence) return;
-  const bool passes = why.code == "overloaded" || why.code == "unavailable" || why.sequence > unapplied_.front().sequence;
+  const bool passes = why.code == "overloaded" || why.code == "unavailable" ||
+                      why.sequence > unapplied_.front().sequence;
   if (!passes) return drop_input({why.code, why.message, {}});
-  if (resend_ticks_ == 0) resend_ticks_ = resend_after_ticks;
+  if (resend_ticks_ > 0) return;
+  resend_ticks_ = resend_after_ticks;
+  if (const auto core = core_.lock()) core->tick_soon();
 }
 
 void terminal_state::drop_input(const client_error& why) {

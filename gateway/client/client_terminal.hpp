@@ -1,4 +1,5 @@
-// A terminal channel of the client: cursor, credit, and typed input kept until it was applied. Internal.
+// A terminal channel of the client: cursor, credit, and typed input kept until it was applied.
+// Internal.
 #pragma once
 
 #include <atomic>
@@ -11,14 +12,18 @@ namespace berth::client {
 
 class terminal_state : public client_channel {
  public:
-  terminal_state(std::shared_ptr<client_core> core, terminal_options options, std::shared_ptr<terminal_listener> listener)
-      : core_{core}, options_{std::move(options)}, listener_{std::move(listener)}, cursor_{options_.from},
+  terminal_state(std::shared_ptr<client_core> core, terminal_options options,
+                 std::shared_ptr<terminal_listener> listener)
+      : core_{core},
+        options_{std::move(options)},
+        listener_{std::move(listener)},
+        cursor_{options_.from},
         consumed_{options_.from == from_end ? 0 : options_.from} {}
 
   std::vector<wire::payload> resume(bool new_input_stream) override;
   bool received(wire::payload what) override;
   void abandoned(const client_error& why) override { listener_->closed(why); }
-  void tick() override;
+  bool tick() override;
 
   // Any thread.
   bool reserve_input(std::size_t bytes);

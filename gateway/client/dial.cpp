@@ -31,8 +31,8 @@ constexpr bool is_tls = !std::is_same_v<Stream, beast::tcp_stream>;
 template <class Stream>
 class attempt : public std::enable_shared_from_this<attempt<Stream>> {
  public:
-  attempt(net::io_context& io, Stream stream, std::shared_ptr<net::ssl::context> tls, const client_options& options,
-          std::function<void(dial_result)> done)
+  attempt(net::io_context& io, Stream stream, std::shared_ptr<net::ssl::context> tls,
+          const client_options& options, std::function<void(dial_result)> done)
       : resolver_{io},
         timer_{io},
         tls_{std::move(tls)},
@@ -43,13 +43,18 @@ class attempt : public std::enable_shared_from_this<attempt<Stream>> {
   void begin() {
     timer_.expires_after(options_.connect_max);
     timer_.async_wait(step([](attempt& self, error_code failed) {
-      if (!failed) self.fail("timeout", "no connection within " + std::to_string(self.options_.connect_max.count()) + " ms");
+      if (!failed)
+        self.fail("timeout", "no connection within " +
+                                 std::to_string(self.options_.connect_max.count()) + " ms");
     }));
     resolver_.async_resolve(options_.host, std::to_string(options_.port),
-                            [to = this->weak_from_this()](error_code failed, net::ip::tcp::resolver::results_type found) {
+                            [to = this->weak_from_this()](
+                                error_code failed, net::ip::tcp::resolver::results_type found) {
                               auto self = to.lock();
                               if (!self || !self->done_) return;
-                              if (failed) return self->fail("connect_failed", self->options_.host + ": " + failed.message());
+                              if (failed)
+                                return self->fail("connect_failed",
+                                                  self->options_.host + ": " + failed.message());
                               self->connect(found);
                             });
   }
@@ -72,10 +77,13 @@ class attempt : public std::enable_shared_from_this<attempt<Stream>> {
 
   void connect(const net::ip::tcp::resolver::results_type& found) {
     lowest().async_connect(found, step([](attempt& self, error_code failed) {
-      if (failed) return self.fail("connect_failed", self.options_.host + ":" + std::to_string(self.options_.port) +
-                                                         ": " + failed.message());
-      self.secure();
-    }));
+                             if (failed)
+                               return self.fail("connect_failed",
+                                                self.options_.host + ":" +
+                                                    std::to_string(self.options_.port) + ": " +
+                                                    failed.message());
+                             self.secure();
+                           }));
   }
 
   void secure() {
@@ -83,12 +91,14 @@ class attempt : public std::enable_shared_from_this<attempt<Stream>> {
     lowest().socket().set_option(net::ip::tcp::no_delay{true}, ignored);
     if constexpr (is_tls<Stream>) {
       auto& stream = transport_->socket().next_layer();
-      if (options_.verify_peer) stream.set_verify_callback(net::ssl::host_name_verification(options_.host));
+      if (options_.verify_peer)
+        stream.set_verify_callback(net::ssl::host_name_verification(options_.host));
       SSL_set_tlsext_host_name(stream.native_handle(), options_.host.c_str());
-      stream.async_handshake(net::ssl::stream_base::client, step([](attempt& self, error_code failed) {
-        if (failed) return self.fail("tls_failed", failed.message());
-        self.upgrade();
-      }));
+      stream.async_handshake(net::ssl::stream_base::client,
+                             step([](attempt& self, error_code failed) {
+                               if (failed) return self.fail("tls_failed", failed.message());
+                               self.upgrade();
+                             }));
     } else {
       upgrade();
     }
@@ -101,16 +111,18 @@ class attempt : public std::enable_shared_from_this<attempt<Stream>> {
     times.idle_timeout = gateway::ws_silence_max;
     times.keep_alive_pings = true;
     socket.set_option(times);
-    socket.set_option(websocket::stream_base::decorator{[token = options_.token, name = options_.name](websocket::request_type& request) {
-      request.set(beast::http::field::sec_websocket_protocol, "berth.v1");
-      if (!token.empty()) request.set(beast::http::field::authorization, "Bearer " + token);
-      request.set(beast::http::field::user_agent, name);
-    }});
+    socket.set_option(websocket::stream_base::decorator{
+        [token = options_.token, name = options_.name](websocket::request_type& request) {
+          request.set(beast::http::field::sec_websocket_protocol, "berth.v1");
+          if (!token.empty()) request.set(beast::http::field::authorization, "Bearer " + token);
+          request.set(beast::http::field::user_agent, name);
+        }});
     socket.read_message_max(message_bytes_max);
     socket.write_buffer_bytes(mask_buffer_bytes);
     socket.auto_fragment(false);
     socket.binary(true);
-    socket.async_handshake(answer_, options_.host + ":" + std::to_string(options_.port), "/api/v1/ws",
+    socket.async_handshake(answer_, options_.host + ":" + std::to_string(options_.port),
+                           "/api/v1/ws",
                            step([](attempt& self, error_code failed) { self.upgraded(failed); }));
   }
 
@@ -129,7 +141,8 @@ class attempt : public std::enable_shared_from_this<attempt<Stream>> {
 
   void fail(std::string code, std::string message, bool final = false) {
     stop();
-    if (auto done = std::exchange(done_, {})) done(dial_failure{{std::move(code), std::move(message), {}}, final});
+    if (auto done = std::exchange(done_, {}))
+      done(dial_failure{{std::move(code), std::move(message), {}}, final});
   }
 
   void stop() {
@@ -156,10 +169,14 @@ std::shared_ptr<void> begin(std::shared_ptr<attempt<Stream>> made) {
 // Nothing if the file of trusted certificates cannot be read.
 std::shared_ptr<net::ssl::context> context_for(const client_options& options, error_code& failed) {
   auto tls = std::make_shared<net::ssl::context>(net::ssl::context::tls_client);
-  if (!options.verify_peer) tls->set_verify_mode(net::ssl::verify_none, failed);
-  else tls->set_verify_mode(net::ssl::verify_peer, failed);
-  if (options.ca_file.empty()) tls->set_default_verify_paths(failed);
-  else tls->load_verify_file(options.ca_file, failed);
+  if (!options.verify_peer)
+    tls->set_verify_mode(net::ssl::verify_none, failed);
+  else
+    tls->set_verify_mode(net::ssl::verify_peer, failed);
+  if (options.ca_file.empty())
+    tls->set_default_verify_paths(failed);
+  else
+    tls->load_verify_file(options.ca_file, failed);
   return tls;
 }
 
@@ -169,9 +186,11 @@ void throw_exception_from_error(const dial_failure& error, const boost::source_l
   boost::throw_exception(std::runtime_error(error.why.message), where);
 }
 
-std::shared_ptr<void> dial(net::io_context& io, const client_options& options, std::function<void(dial_result)> done) {
+std::shared_ptr<void> dial(net::io_context& io, const client_options& options,
+                           std::function<void(dial_result)> done) {
   if (!options.tls)
-    return begin(std::make_shared<attempt<beast::tcp_stream>>(io, beast::tcp_stream{io}, nullptr, options, std::move(done)));
+    return begin(std::make_shared<attempt<beast::tcp_stream>>(io, beast::tcp_stream{io}, nullptr,
+                                                              options, std::move(done)));
   error_code failed;
   auto tls = context_for(options, failed);
   if (failed) {
@@ -181,7 +200,8 @@ std::shared_ptr<void> dial(net::io_context& io, const client_options& options, s
     return nullptr;
   }
   using stream = net::ssl::stream<beast::tcp_stream>;
-  return begin(std::make_shared<attempt<stream>>(io, stream{beast::tcp_stream{io}, *tls}, tls, options, std::move(done)));
+  return begin(std::make_shared<attempt<stream>>(io, stream{beast::tcp_stream{io}, *tls}, tls,
+                                                 options, std::move(done)));
 }
 
 }  // namespace berth::client

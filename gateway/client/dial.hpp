@@ -1,4 +1,5 @@
-// One attempt to reach a server: resolve, connect, TLS, WebSocket upgrade with the token in its header.
+// One attempt to reach a server: resolve, connect, TLS, WebSocket upgrade with the token in its
+// header.
 #pragma once
 
 #include <functional>
@@ -18,10 +19,12 @@ struct dial_failure {
   client_error why;
   bool final{};  // trying again changes nothing
 };
-[[noreturn]] void throw_exception_from_error(const dial_failure& error, const boost::source_location& where);
+[[noreturn]] void throw_exception_from_error(const dial_failure& error,
+                                             const boost::source_location& where);
 using dial_result = boost::system::result<dialled, dial_failure>;
 
-// Completes once on `io`, within options.connect_max or little more. Dropping the handle cancels (no completion).
+// Completes once on `io`, within options.connect_max or little more. Dropping the handle cancels
+// (no completion).
 std::shared_ptr<void> dial(boost::asio::io_context& io, const client_options& options,
                            std::function<void(dial_result)> done);
 

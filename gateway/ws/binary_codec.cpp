@@ -15,24 +15,33 @@ namespace {
 
 namespace fbs = berth::fb::wire;
 namespace fb = flatbuffers;
-static_assert(std::endian::native == std::endian::little, "the header is copied as it is in memory");
+static_assert(std::endian::native == std::endian::little,
+              "the header is copied as it is in memory");
 static_assert(sizeof(fbs::FrameHeader) == header_bytes);
 
 // A table of a `Message` is at most two levels deep (message, pairs).
 constexpr fb::uoffset_t table_depth_max = 4;
 constexpr fb::uoffset_t tables_max = 1024;
 
-constexpr fb::voffset_t field_at(std::size_t index) { return static_cast<fb::voffset_t>(4 + 2 * index); }
+constexpr fb::voffset_t field_at(std::size_t index) {
+  return static_cast<fb::voffset_t>(4 + 2 * index);
+}
 
 template <class T>
 constexpr bool is_scalar = std::is_arithmetic_v<T> || std::is_enum_v<T>;
 template <class T>
-struct stored { using type = T; };
+struct stored {
+  using type = T;
+};
 template <>
-struct stored<bool> { using type = std::uint8_t; };
+struct stored<bool> {
+  using type = std::uint8_t;
+};
 template <class T>
-  requires std::is_enum_v<T>
-struct stored<T> { using type = std::underlying_type_t<T>; };
+requires std::is_enum_v<T>
+struct stored<T> {
+  using type = std::underlying_type_t<T>;
+};
 
 // Strings and vectors must be in the buffer before their table begins.
 struct children_writer {
@@ -52,7 +61,7 @@ struct children_writer {
     places.push_back(items.empty() ? 0 : to.CreateVector(items).o);
   }
   template <class T>
-    requires is_scalar<T>
+  requires is_scalar<T>
   void operator()(std::string_view, const T&) { places.push_back(0); }
 };
 
@@ -77,7 +86,7 @@ struct table_reader {
   std::string_view bad{};  // name of the first field with a value outside its enumeration
   std::size_t next{};
   template <class T>
-    requires is_scalar<T>
+  requires is_scalar<T>
   void operator()(std::string_view name, T& value) {
     using as = typename stored<T>::type;
     const auto read = from.GetField<as>(field_at(next++), as{});
@@ -109,7 +118,8 @@ std::string encode_control(std::size_t index, const M& message) {
   const auto start = builder.StartTable();
   each_field(message, table_writer{builder, children.places});
   const auto table = fb::Offset<void>(builder.EndTable(start));
-  builder.Finish(fbs::CreateControl(builder, static_cast<fbs::Message>(index - data_kinds + 1), table));
+  builder.Finish(
+      fbs::CreateControl(builder, static_cast<fbs::Message>(index - data_kinds + 1), table));
   return {reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize()};
 }
 
@@ -117,7 +127,8 @@ frame_problem malformed(std::uint32_t channel, std::string message) {
   return {"malformed", std::move(message), channel};
 }
 
-boost::system::result<frame, frame_problem> parse_control(std::uint32_t channel, std::string_view bytes) {
+boost::system::result<frame, frame_problem> parse_control(std::uint32_t channel,
+                                                          std::string_view bytes) {
   // The verifier wants the alignment the writer had; a payload inside a message has none.
   std::vector<std::uint64_t> aligned((bytes.size() + 7) / 8);
   std::memcpy(aligned.data(), bytes.data(), bytes.size());
@@ -127,14 +138,18 @@ boost::system::result<frame, frame_problem> parse_control(std::uint32_t channel,
     return malformed(channel, "the payload of a control frame is not a Control table");
   const auto* control = fbs::GetControl(data);
   const auto tag = static_cast<std::size_t>(control->message_type());
-  if (tag == 0 || control->message() == nullptr) return malformed(channel, "a control frame without a message");
+  if (tag == 0 || control->message() == nullptr)
+    return malformed(channel, "a control frame without a message");
   const auto index = tag + data_kinds - 1;
   if (index >= std::variant_size_v<payload>)
-    return frame_problem{"unsupported", "message number " + std::to_string(tag) + " is not known here", channel};
+    return frame_problem{"unsupported",
+                         "message number " + std::to_string(tag) + " is not known here", channel};
   frame out{channel, {}};
   std::string_view bad;
   with_alternative(index, [&](auto message) {
-    if constexpr (requires { each_field(message, table_reader{*static_cast<const fb::Table*>(nullptr)}); }) {
+    if constexpr (requires {
+                    each_field(message, table_reader{*static_cast<const fb::Table*>(nullptr)});
+                  }) {
       table_reader reader{*static_cast<const fb::Table*>(control->message())};
       each_field(message, reader);
       bad = reader.bad;
@@ -142,7 +157,8 @@ boost::system::result<frame, frame_problem> parse_control(std::uint32_t channel,
     }
     return true;
   });
-  if (!bad.empty()) return malformed(channel, std::string(bad) + " has a value this version does not know");
+  if (!bad.empty())
+    return malformed(channel, std::string(bad) + " has a value this version does not know");
   return out;
 }
 
@@ -159,24 +175,32 @@ struct data_parts {
 };
 template <class M>
 data_parts parts_of(const M& m) {
-  if constexpr (std::is_same_v<M, credit>) return {m.consumed, whole(until_bytes(m.until))};
-  else if constexpr (std::is_same_v<M, input>) return {m.sequence, whole(m.bytes)};
-  else if constexpr (std::is_same_v<M, input_applied>) return {m.sequence, {}};
-  else if constexpr (std::is_same_v<M, durable>) return {m.offset, {}};
-  else if constexpr (std::is_same_v<M, ping> || std::is_same_v<M, pong>) return {m.offset, whole(m.bytes)};
-  else return {m.offset, m.bytes};
+  if constexpr (std::is_same_v<M, credit>)
+    return {m.consumed, whole(until_bytes(m.until))};
+  else if constexpr (std::is_same_v<M, input>)
+    return {m.sequence, whole(m.bytes)};
+  else if constexpr (std::is_same_v<M, input_applied>)
+    return {m.sequence, {}};
+  else if constexpr (std::is_same_v<M, durable>)
+    return {m.offset, {}};
+  else if constexpr (std::is_same_v<M, ping> || std::is_same_v<M, pong>)
+    return {m.offset, whole(m.bytes)};
+  else
+    return {m.offset, m.bytes};
 }
 
 }  // namespace
 
 header_buffer bytes_of(const frame_header& header) {
   header_buffer out;
-  const fbs::FrameHeader stored{header.channel, header.kind, header.flags, header.length, header.offset};
+  const fbs::FrameHeader stored{header.channel, header.kind, header.flags, header.length,
+                                header.offset};
   std::memcpy(out.data(), &stored, out.size());
   return out;
 }
 
-boost::system::result<std::vector<raw_frame>, framing_error> split_message(std::string_view message) {
+boost::system::result<std::vector<raw_frame>, framing_error> split_message(
+    std::string_view message) {
   std::vector<raw_frame> frames;
   const auto size = message.size();
   while (!message.empty()) {
@@ -187,8 +211,9 @@ boost::system::result<std::vector<raw_frame>, framing_error> split_message(std::
     std::memcpy(&stored, message.data(), header_bytes);
     const auto length = stored.length();
     if (message.size() - header_bytes < length)
-      return framing_error{"the frame at byte " + at + " says " + std::to_string(length) + " payload bytes, " +
-                           std::to_string(message.size() - header_bytes) + " follow"};
+      return framing_error{"the frame at byte " + at + " says " + std::to_string(length) +
+                           " payload bytes, " + std::to_string(message.size() - header_bytes) +
+                           " follow"};
     frames.push_back({{stored.channel(), stored.kind(), stored.flags(), length, stored.offset()},
                       message.substr(header_bytes, length)});
     message.remove_prefix(header_bytes + length);
@@ -197,33 +222,46 @@ boost::system::result<std::vector<raw_frame>, framing_error> split_message(std::
   return frames;
 }
 
-boost::system::result<frame, frame_problem> parse_frame(const frame_header& header, std::string_view bytes) {
+boost::system::result<frame, frame_problem> parse_frame(const frame_header& header,
+                                                        std::string_view bytes) {
   const auto no_payload = [&](auto message) -> boost::system::result<frame, frame_problem> {
     if (!bytes.empty()) return malformed(header.channel, "this kind has no payload");
     return frame{header.channel, message};
   };
   const auto echo = [&](auto message) -> boost::system::result<frame, frame_problem> {
-    if (bytes.size() > ping_bytes_max) return malformed(header.channel, "a ping carries at most 125 bytes");
+    if (bytes.size() > ping_bytes_max)
+      return malformed(header.channel, "a ping carries at most 125 bytes");
     return frame{header.channel, message};
   };
   switch (header.kind) {
-    case 0: return parse_control(header.channel, bytes);
-    case 1: return frame{header.channel, output{header.offset, whole(std::string(bytes))}};
-    case 2: return frame{header.channel, input{header.offset, std::string(bytes)}};
-    case 3: return frame{header.channel, snapshot_data{header.offset, whole(std::string(bytes))}};
+    case 0:
+      return parse_control(header.channel, bytes);
+    case 1:
+      return frame{header.channel, output{header.offset, whole(std::string(bytes))}};
+    case 2:
+      return frame{header.channel, input{header.offset, std::string(bytes)}};
+    case 3:
+      return frame{header.channel, snapshot_data{header.offset, whole(std::string(bytes))}};
     case 4: {
       credit out{header.offset, 0};
-      if (bytes.size() != sizeof out.until) return malformed(header.channel, "the payload of a credit is 8 bytes");
+      if (bytes.size() != sizeof out.until)
+        return malformed(header.channel, "the payload of a credit is 8 bytes");
       std::memcpy(&out.until, bytes.data(), sizeof out.until);
       return frame{header.channel, out};
     }
-    case 5: return no_payload(durable{header.offset});
-    case 6: return no_payload(input_applied{header.offset});
-    case 7: return echo(ping{header.offset, std::string(bytes)});
-    case 8: return echo(pong{header.offset, std::string(bytes)});
-    case 9: return frame{header.channel, body{header.offset, whole(std::string(bytes))}};
+    case 5:
+      return no_payload(durable{header.offset});
+    case 6:
+      return no_payload(input_applied{header.offset});
+    case 7:
+      return echo(ping{header.offset, std::string(bytes)});
+    case 8:
+      return echo(pong{header.offset, std::string(bytes)});
+    case 9:
+      return frame{header.channel, body{header.offset, whole(std::string(bytes))}};
     default:
-      return frame_problem{"unsupported", "frame kind " + std::to_string(header.kind) + " is not known here",
+      return frame_problem{"unsupported",
+                           "frame kind " + std::to_string(header.kind) + " is not known here",
                            header.channel};
   }
 }

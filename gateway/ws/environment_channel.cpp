@@ -11,13 +11,13 @@ namespace berth::gateway {
 void environment_channel::start(const wire::open& asked) {
   id_ = environment_id{asked.id};
   seen_ = asked.from;
-  watch_ = host_.given().kernel.watch(
-      id_, host_.caller().by,
-      [strand = host_.executor(), to = weak_from_this()](outcome<answer<environment::aggregate>> now) {
-        boost::asio::post(strand, [to, now = std::move(now)] {
-          if (auto channel = to.lock()) channel->changed(now);
-        });
-      });
+  watch_ = host_.given().kernel.watch(id_, host_.caller().by,
+                                      [strand = host_.executor(), to = weak_from_this()](
+                                          outcome<answer<environment::aggregate>> now) {
+                                        boost::asio::post(strand, [to, now = std::move(now)] {
+                                          if (auto channel = to.lock()) channel->changed(now);
+                                        });
+                                      });
 }
 
 void environment_channel::changed(const outcome<answer<environment::aggregate>>& now) {
@@ -32,7 +32,8 @@ void environment_channel::changed(const outcome<answer<environment::aggregate>>&
   seen_ = now->version.value;
   auto body = boost::json::serialize(json_of(id_, *now->state, now->version));
   if (body.size() > ws_table_text_bytes_max)
-    return host_.end_channel(number_, {"limit_exceeded", "the state is too big for a frame; use REST", {}});
+    return host_.end_channel(number_,
+                             {"limit_exceeded", "the state is too big for a frame; use REST", {}});
   newest_ = wire::environment_state{seen_, std::move(body)};
   send_newest();
 }
@@ -45,8 +46,12 @@ void environment_channel::send_newest() {
   newest_.reset();
 }
 
-void environment_channel::drained() { send_newest(); }
+void environment_channel::drained() {
+  send_newest();
+}
 
-void environment_channel::received(wire::payload what) { host_.send_now(number_, not_for_this_channel(what)); }
+void environment_channel::received(wire::payload what) {
+  host_.send_now(number_, not_for_this_channel(what));
+}
 
 }  // namespace berth::gateway

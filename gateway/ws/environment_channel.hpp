@@ -7,7 +7,8 @@
 
 namespace berth::gateway {
 
-class environment_channel : public ws_channel, public std::enable_shared_from_this<environment_channel> {
+class environment_channel : public ws_channel,
+                            public std::enable_shared_from_this<environment_channel> {
  public:
   environment_channel(channel_host& host, std::uint32_t number) : host_{host}, number_{number} {}
   void start(const wire::open& asked);

@@ -20,9 +20,13 @@ constexpr std::chrono::milliseconds projected_max{250};
 
 void feed_channel::start(const wire::open& asked) {
   const auto head = host_.given().journal.head();
-  const auto from = asked.after.empty() ? head : parse_position(asked.after).value_or(position{~0U, 0});
-  if (from.partition >= host_.given().journal.partitions() || from.offset > host_.given().journal.head(from.partition).offset)
-    return host_.end_channel(number_, {"cursor_expired", "the cursor is of another journal: start again without one", {}});
+  const auto from =
+      asked.after.empty() ? head : parse_position(asked.after).value_or(position{~0U, 0});
+  if (from.partition >= host_.given().journal.partitions() ||
+      from.offset > host_.given().journal.head(from.partition).offset)
+    return host_.end_channel(
+        number_,
+        {"cursor_expired", "the cursor is of another journal: start again without one", {}});
   after_ = from;
   wire::opened opened;
   opened.after = position_text(from);
@@ -43,24 +47,29 @@ void feed_channel::look_soon() {
   if (head.offset <= after_.offset) return;
   again_ = false;
   looking_ = true;
-  host_.given().when_projected(head, projected_max, [strand = host_.executor(), to = weak_from_this()](bool projected) {
-    boost::asio::post(strand, [to, projected] {
-      if (auto channel = to.lock()) channel->look(projected);
-    });
-  });
+  host_.given().when_projected(head, projected_max,
+                               [strand = host_.executor(), to = weak_from_this()](bool projected) {
+                                 boost::asio::post(strand, [to, projected] {
+                                   if (auto channel = to.lock()) channel->look(projected);
+                                 });
+                               });
 }
 
 void feed_channel::look(bool projected) {
   looking_ = false;
   const auto& given = host_.given();
-  const auto commits = queries::feed(given.views, given.journal, host_.caller().by.account, after_, commits_a_look);
+  const auto commits =
+      queries::feed(given.views, given.journal, host_.caller().by.account, after_, commits_a_look);
   if (!commits)
-    return host_.end_channel(number_, {std::string(kind_of(commits.error().code).code), utf8_of(commits.error().message), {}});
+    return host_.end_channel(
+        number_,
+        {std::string(kind_of(commits.error().code).code), utf8_of(commits.error().message), {}});
   for (const auto& happened : *commits) send(happened);
   if (!projected || commits->size() == commits_a_look || again_) look_soon();
 }
 
-// All events of a commit but the last name the cursor before it: whoever resumes there gets the whole commit again.
+// All events of a commit but the last name the cursor before it: whoever resumes there gets the
+// whole commit again.
 void feed_channel::send(const commit& happened) {
   auto items = event_items(happened);
   for (std::size_t i = 0; i < items.size(); ++i) {
@@ -76,8 +85,12 @@ void feed_channel::send(const commit& happened) {
   after_ = happened.at();
 }
 
-void feed_channel::drained() { look_soon(); }
+void feed_channel::drained() {
+  look_soon();
+}
 
-void feed_channel::received(wire::payload what) { host_.send_now(number_, not_for_this_channel(what)); }
+void feed_channel::received(wire::payload what) {
+  host_.send_now(number_, not_for_this_channel(what));
+}
 
 }  // namespace berth::gateway

@@ -1,5 +1,6 @@
-// The account's events on a channel: everything behind the cursor, then what happens, in journal order, at the pace the
-// client reads. The log is the queue: nothing but a position is kept for a slow client.
+// The account's events on a channel: everything behind the cursor, then what happens, in journal
+// order, at the pace the client reads. The log is the queue: nothing but a position is kept for a
+// slow client.
 #pragma once
 
 #include "gateway/ws/ws_channel.hpp"

@@ -1,5 +1,6 @@
-// Frames of the WebSocket protocol in memory (docs/protocol.md §2). Server and client, binary and JSON share them;
-// binary_codec.hpp and json_codec.hpp turn them into bytes and back. Values; any thread.
+// Frames of the WebSocket protocol in memory (docs/protocol.md §2). Server and client, binary and
+// JSON share them; binary_codec.hpp and json_codec.hpp turn them into bytes and back. Values; any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +15,11 @@ namespace berth::wire {
 
 inline constexpr std::size_t header_bytes = 16;
 inline constexpr std::size_t payload_bytes_max = 65'535;
-inline constexpr std::size_t message_bytes_max = 262'144;        // client to server
-inline constexpr std::size_t input_bytes_max = 16'384;           // one input frame
+inline constexpr std::size_t message_bytes_max = 262'144;  // client to server
+inline constexpr std::size_t input_bytes_max = 16'384;     // one input frame
 inline constexpr std::size_t ping_bytes_max = 125;
-inline constexpr std::size_t inline_body_bytes_max = 32 * 1024;  // of a request or response; more goes in body frames
+inline constexpr std::size_t inline_body_bytes_max =
+    32 * 1024;  // of a request or response; more goes in body frames
 inline constexpr std::uint64_t from_end = ~std::uint64_t{0};
 
 enum frame_flag : std::uint8_t { flag_zstd = 1, flag_fresh = 2 };
@@ -27,7 +29,9 @@ struct slice {
   shared_bytes data;
   std::size_t skip{};
   std::size_t size{};
-  std::string_view view() const { return data ? std::string_view(*data).substr(skip, size) : std::string_view{}; }
+  std::string_view view() const {
+    return data ? std::string_view(*data).substr(skip, size) : std::string_view{};
+  }
   bool operator==(const slice& other) const { return view() == other.view(); }
 };
 inline slice whole(std::string bytes) {
@@ -42,22 +46,63 @@ struct blob {
   bool operator==(const blob&) const = default;
 };
 
-enum class target : std::uint8_t { terminal = 0, environment = 1, feed = 2, files = 3, room = 4, conversation = 5 };
+enum class target : std::uint8_t {
+  terminal = 0,
+  environment = 1,
+  feed = 2,
+  files = 3,
+  room = 4,
+  conversation = 5
+};
 enum class mode : std::uint8_t { exact = 0, screen = 1 };
 enum class right : std::uint8_t { view = 0, drive = 1 };
 
 // Data frames, in the order of their kinds 1 … 9.
-struct output { std::uint64_t offset{}; slice bytes; bool operator==(const output&) const = default; };
-struct input { std::uint64_t sequence{}; std::string bytes; bool operator==(const input&) const = default; };
-struct snapshot_data { std::uint64_t offset{}; slice bytes; bool operator==(const snapshot_data&) const = default; };
-struct credit { std::uint64_t consumed{}, until{}; bool operator==(const credit&) const = default; };
-struct durable { std::uint64_t offset{}; bool operator==(const durable&) const = default; };
-struct input_applied { std::uint64_t sequence{}; bool operator==(const input_applied&) const = default; };
-struct ping { std::uint64_t offset{}; std::string bytes; bool operator==(const ping&) const = default; };
-struct pong { std::uint64_t offset{}; std::string bytes; bool operator==(const pong&) const = default; };
-struct body { std::uint64_t offset{}; slice bytes; bool operator==(const body&) const = default; };
+struct output {
+  std::uint64_t offset{};
+  slice bytes;
+  bool operator==(const output&) const = default;
+};
+struct input {
+  std::uint64_t sequence{};
+  std::string bytes;
+  bool operator==(const input&) const = default;
+};
+struct snapshot_data {
+  std::uint64_t offset{};
+  slice bytes;
+  bool operator==(const snapshot_data&) const = default;
+};
+struct credit {
+  std::uint64_t consumed{}, until{};
+  bool operator==(const credit&) const = default;
+};
+struct durable {
+  std::uint64_t offset{};
+  bool operator==(const durable&) const = default;
+};
+struct input_applied {
+  std::uint64_t sequence{};
+  bool operator==(const input_applied&) const = default;
+};
+struct ping {
+  std::uint64_t offset{};
+  std::string bytes;
+  bool operator==(const ping&) const = default;
+};
+struct pong {
+  std::uint64_t offset{};
+  std::string bytes;
+  bool operator==(const pong&) const = default;
+};
+struct body {
+  std::uint64_t offset{};
+  slice bytes;
+  bool operator==(const body&) const = default;
+};
 
-// Control messages, in the order of the union's tags 1 … 20 (schemas/wire.fbs has the meaning of each field).
+// Control messages, in the order of the union's tags 1 … 20 (schemas/wire.fbs has the meaning of
+// each field).
 struct hello {
   std::string token, session, client;
   bool zstd{};
@@ -66,8 +111,9 @@ struct hello {
 struct welcome {
   std::string session, input_stream, server;
   bool resumed{}, zstd{};
-  std::uint32_t heartbeat_ms{}, frame_payload_max{}, message_bytes_max{}, channels_max{}, channel_window_bytes_max{},
-      input_unacknowledged_bytes_max{}, requests_in_flight_max{}, request_body_bytes_max{};
+  std::uint32_t heartbeat_ms{}, frame_payload_max{}, message_bytes_max{}, channels_max{},
+      channel_window_bytes_max{}, input_unacknowledged_bytes_max{}, requests_in_flight_max{},
+      request_body_bytes_max{};
   bool operator==(const welcome&) const = default;
 };
 struct open {
@@ -85,17 +131,33 @@ struct opened {
   std::string driver, status, after;
   bool operator==(const opened&) const = default;
 };
-struct close { bool operator==(const close&) const = default; };
-struct closed { std::string code, message; pairs details; bool operator==(const closed&) const = default; };
-struct gap { std::uint64_t from{}, to{}; bool operator==(const gap&) const = default; };
+struct close {
+  bool operator==(const close&) const = default;
+};
+struct closed {
+  std::string code, message;
+  pairs details;
+  bool operator==(const closed&) const = default;
+};
+struct gap {
+  std::uint64_t from{}, to{};
+  bool operator==(const gap&) const = default;
+};
 struct snapshot {
   std::uint64_t offset{};
   std::uint16_t cols{}, rows{};
   std::uint32_t size{};
   bool operator==(const snapshot&) const = default;
 };
-struct resized { std::uint64_t offset{}; std::uint16_t cols{}, rows{}; bool operator==(const resized&) const = default; };
-struct driver { std::string session; bool operator==(const driver&) const = default; };
+struct resized {
+  std::uint64_t offset{};
+  std::uint16_t cols{}, rows{};
+  bool operator==(const resized&) const = default;
+};
+struct driver {
+  std::string session;
+  bool operator==(const driver&) const = default;
+};
 struct ended {
   std::uint64_t final_offset{};
   bool has_exit_code{};
@@ -103,11 +165,27 @@ struct ended {
   std::string reason, detail;
   bool operator==(const ended&) const = default;
 };
-struct input_refused { std::uint64_t sequence{}; std::string code, message; bool operator==(const input_refused&) const = default; };
-struct resize { std::uint16_t cols{}, rows{}; bool operator==(const resize&) const = default; };
-struct take_drive { bool operator==(const take_drive&) const = default; };
-struct environment_state { std::uint64_t version{}; std::string body; bool operator==(const environment_state&) const = default; };
-struct feed_event { std::string after, body; bool operator==(const feed_event&) const = default; };
+struct input_refused {
+  std::uint64_t sequence{};
+  std::string code, message;
+  bool operator==(const input_refused&) const = default;
+};
+struct resize {
+  std::uint16_t cols{}, rows{};
+  bool operator==(const resize&) const = default;
+};
+struct take_drive {
+  bool operator==(const take_drive&) const = default;
+};
+struct environment_state {
+  std::uint64_t version{};
+  std::string body;
+  bool operator==(const environment_state&) const = default;
+};
+struct feed_event {
+  std::string after, body;
+  bool operator==(const feed_event&) const = default;
+};
 struct error {
   std::string code, message;
   pairs details;
@@ -137,10 +215,11 @@ struct goaway {
   bool operator==(const goaway&) const = default;
 };
 
-using payload = std::variant<output, input, snapshot_data, credit, durable, input_applied, ping, pong, body,  //
-                             hello, welcome, open, opened, close, closed, gap, snapshot, resized, driver, ended,
-                             input_refused, resize, take_drive, environment_state, feed_event, error, request, response,
-                             goaway>;
+using payload =
+    std::variant<output, input, snapshot_data, credit, durable, input_applied, ping, pong, body,  //
+                 hello, welcome, open, opened, close, closed, gap, snapshot, resized, driver, ended,
+                 input_refused, resize, take_drive, environment_state, feed_event, error, request,
+                 response, goaway>;
 inline constexpr std::size_t data_kinds = 9;
 
 struct frame {
@@ -149,7 +228,8 @@ struct frame {
   bool operator==(const frame&) const = default;
 };
 
-// A payload that is not what its kind needs, or a kind nobody knows: an `error` frame on that channel, no more.
+// A payload that is not what its kind needs, or a kind nobody knows: an `error` frame on that
+// channel, no more.
 struct frame_problem {
   std::string_view code;  // "malformed" or "unsupported"
   std::string message;

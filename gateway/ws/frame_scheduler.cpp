@@ -16,7 +16,7 @@ struct weigher {
     for (const auto& [name, value] : values) bytes += name.size() + value.size() + 16;
   }
   template <class T>
-    requires std::is_arithmetic_v<T> || std::is_enum_v<T>
+  requires std::is_arithmetic_v<T> || std::is_enum_v<T>
   void operator()(std::string_view, const T&) { bytes += sizeof(T); }
 };
 
@@ -24,14 +24,17 @@ struct weigher {
 
 std::size_t weight_of(const frame& what) {
   return header_bytes + std::visit(
-      [](const auto& message) -> std::size_t {
-        weigher weight;
-        if constexpr (requires { each_field(message, weight); }) each_field(message, weight);
-        else if constexpr (requires { message.bytes.view(); }) weight.bytes = message.bytes.size;
-        else if constexpr (requires { message.bytes.size(); }) weight.bytes = message.bytes.size();
-        return weight.bytes;
-      },
-      what.what);
+                            [](const auto& message) -> std::size_t {
+                              weigher weight;
+                              if constexpr (requires { each_field(message, weight); })
+                                each_field(message, weight);
+                              else if constexpr (requires { message.bytes.view(); })
+                                weight.bytes = message.bytes.size;
+                              else if constexpr (requires { message.bytes.size(); })
+                                weight.bytes = message.bytes.size();
+                              return weight.bytes;
+                            },
+                            what.what);
 }
 
 void frame_scheduler::push_control(frame what) {

@@ -1,11 +1,13 @@
-// What leaves a connection next: strict priority between lanes, deficit round robin (Shreedhar and Varghese, 1995)
-// within the last one, so that no channel holds the socket for longer than its share.
+// What leaves a connection next: strict priority between lanes, deficit round robin (Shreedhar and
+// Varghese, 1995) within the last one, so that no channel holds the socket for longer than its
+// share.
 //
 //   control      answers, acknowledgements, errors: first in, first out
 //   interactive  queues marked interactive that hold less than 512 bytes: the echo of a keystroke
 //   bulk         every other queue: 16 KiB a turn
 //
-// Frames of one queue leave in the order they came. Plain and deterministic; one caller (the connection's strand).
+// Frames of one queue leave in the order they came. Plain and deterministic; one caller (the
+// connection's strand).
 #pragma once
 
 #include <cstdint>
@@ -19,7 +21,8 @@ namespace berth::wire {
 
 inline constexpr std::size_t interactive_bytes_max = 512;
 inline constexpr std::size_t quantum_bytes = 16 * 1024;
-inline constexpr std::size_t batch_bytes_max = 64 * 1024;  // of one message, unless a single frame is larger
+inline constexpr std::size_t batch_bytes_max =
+    64 * 1024;  // of one message, unless a single frame is larger
 
 // What a frame weighs in queues: its bytes on the wire, nearly.
 std::size_t weight_of(const frame& what);
@@ -53,7 +56,9 @@ class frame_scheduler {
   struct batch {
     std::vector<frame> frames;
     std::size_t bytes{};
-    bool takes(std::size_t weight) const { return frames.empty() || bytes + weight <= batch_bytes_max; }
+    bool takes(std::size_t weight) const {
+      return frames.empty() || bytes + weight <= batch_bytes_max;
+    }
   };
   bool take_front(lane_queue& from, batch& into);
   bool take_control(batch& into);

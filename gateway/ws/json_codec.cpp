@@ -8,8 +8,8 @@
 
 #include "events/core/arguments.hpp"
 #include "gateway/base64.hpp"
-#include "gateway/ws/frame_fields.hpp"
 #include "gateway/render/json_of.hpp"
+#include "gateway/ws/frame_fields.hpp"
 
 namespace berth::wire {
 namespace {
@@ -20,18 +20,26 @@ constexpr std::size_t depth_max = 8;
 // The name a data frame's header offset has in JSON; body frames call the channel `id`.
 template <class M>
 constexpr std::string_view offset_name() {
-  if constexpr (std::is_same_v<M, input> || std::is_same_v<M, input_applied>) return "sequence";
-  else if constexpr (std::is_same_v<M, credit>) return "consumed";
-  else return "offset";
+  if constexpr (std::is_same_v<M, input> || std::is_same_v<M, input_applied>)
+    return "sequence";
+  else if constexpr (std::is_same_v<M, credit>)
+    return "consumed";
+  else
+    return "offset";
 }
 template <class M>
 auto& offset_of(M& m) {
-  if constexpr (is<M, input> || is<M, input_applied>) return m.sequence;
-  else if constexpr (is<M, credit>) return m.consumed;
-  else return m.offset;
+  if constexpr (is<M, input> || is<M, input_applied>)
+    return m.sequence;
+  else if constexpr (is<M, credit>)
+    return m.consumed;
+  else
+    return m.offset;
 }
 template <class M>
-concept control_message = requires(const M& m) { each_field(m, [](std::string_view, const auto&) {}); };
+concept control_message = requires(const M& m) {
+  each_field(m, [](std::string_view, const auto&) {});
+};
 
 // Reads members; remembers the first that has the wrong type or value.
 struct object_reader {
@@ -46,24 +54,29 @@ struct object_reader {
     const auto* member = from.if_contains(name);
     if (!member) return;
     if constexpr (std::is_same_v<T, bool>) {
-      if (member->is_bool()) value = member->get_bool();
-      else fail(name, "true or false");
-    } else if (std::is_same_v<T, std::uint64_t> && name == "from" && member->is_string() && member->get_string() == "end") {
+      if (member->is_bool())
+        value = member->get_bool();
+      else
+        fail(name, "true or false");
+    } else if (std::is_same_v<T, std::uint64_t> && name == "from" && member->is_string() &&
+               member->get_string() == "end") {
       value = static_cast<T>(from_end);
     } else {
       boost::system::error_code error;
       value = member->to_number<T>(error);
-      if (error) fail(name, "a whole number from " + std::to_string(std::numeric_limits<T>::min()) + " to " +
-                                std::to_string(std::numeric_limits<T>::max()));
+      if (error)
+        fail(name, "a whole number from " + std::to_string(std::numeric_limits<T>::min()) + " to " +
+                       std::to_string(std::numeric_limits<T>::max()));
     }
   }
   template <class T>
-    requires std::is_enum_v<T>
+  requires std::is_enum_v<T>
   void operator()(std::string_view name, T& value) {
     const auto* member = from.if_contains(name);
     if (!member) return;
     const auto names = names_of(T{});
-    const auto found = member->is_string() ? std::find(names.begin(), names.end(), std::string_view(member->get_string()))
+    const auto found = member->is_string() ? std::find(names.begin(), names.end(),
+                                                       std::string_view(member->get_string()))
                                            : names.end();
     if (found == names.end()) return fail(name, "one of its names");
     value = static_cast<T>(found - names.begin());
@@ -71,8 +84,10 @@ struct object_reader {
   void operator()(std::string_view name, std::string& text) {
     const auto* member = from.if_contains(name);
     if (!member) return;
-    if (member->is_string()) text = std::string(member->get_string());
-    else fail(name, "a string");
+    if (member->is_string())
+      text = std::string(member->get_string());
+    else
+      fail(name, "a string");
   }
   void operator()(std::string_view name, pairs& values) {
     const auto* member = from.if_contains(name);
@@ -90,7 +105,8 @@ struct object_reader {
   void base64(std::string_view name, std::string& bytes) {
     const auto* member = from.if_contains(name);
     if (!member) return;
-    auto decoded = member->is_string() ? gateway::base64_decode(member->get_string()) : std::nullopt;
+    auto decoded =
+        member->is_string() ? gateway::base64_decode(member->get_string()) : std::nullopt;
     if (!decoded) return fail(name, "base64");
     bytes = std::move(*decoded);
   }
@@ -99,12 +115,16 @@ struct object_reader {
 struct object_writer {
   json::object& to;
   template <class T>
-    requires std::integral<T> || std::is_enum_v<T>
+  requires std::integral<T> || std::is_enum_v<T>
   void operator()(std::string_view name, const T& value) {
     if (value == T{}) return;
-    if constexpr (std::is_enum_v<T>) to[name] = names_of(T{})[static_cast<std::size_t>(value)];
-    else if (std::is_same_v<T, std::uint64_t> && name == "from" && value == static_cast<T>(from_end)) to[name] = "end";
-    else to[name] = value;
+    if constexpr (std::is_enum_v<T>)
+      to[name] = names_of(T{})[static_cast<std::size_t>(value)];
+    else if (std::is_same_v<T, std::uint64_t> && name == "from" &&
+             value == static_cast<T>(from_end))
+      to[name] = "end";
+    else
+      to[name] = value;
   }
   // JSON text must be UTF-8; what programs wrote need not be.
   void operator()(std::string_view name, const std::string& text) {
@@ -117,12 +137,16 @@ struct object_writer {
   }
   void operator()(std::string_view name, const blob& value) {
     if (value.bytes.empty()) return;
-    if (is_utf8(value.bytes)) to[name] = value.bytes;
-    else to[std::string(name) + "_base64"] = gateway::base64_encode(value.bytes);
+    if (is_utf8(value.bytes))
+      to[name] = value.bytes;
+    else
+      to[std::string(name) + "_base64"] = gateway::base64_encode(value.bytes);
   }
 };
 
-void read_payload(object_reader& read, std::string& bytes) { read.base64("data", bytes); }
+void read_payload(object_reader& read, std::string& bytes) {
+  read.base64("data", bytes);
+}
 void read_payload(object_reader& read, slice& bytes) {
   std::string decoded;
   read.base64("data", decoded);
@@ -143,7 +167,8 @@ void read_data(object_reader& read, M& m) {
 
 }  // namespace
 
-boost::system::result<std::vector<json::object>, framing_error> split_json(std::string_view message) {
+boost::system::result<std::vector<json::object>, framing_error> split_json(
+    std::string_view message) {
   json::parse_options options;
   options.max_depth = depth_max;
   boost::system::error_code error;
@@ -158,10 +183,12 @@ boost::system::result<std::vector<json::object>, framing_error> split_json(std::
   } else if (value.is_object()) {
     objects.push_back(std::move(value.get_object()));
   }
-  if (objects.empty()) return framing_error{"the message is neither a JSON object nor an array of some"};
+  if (objects.empty())
+    return framing_error{"the message is neither a JSON object nor an array of some"};
   for (const auto& object : objects) {
     const auto* kind = object.if_contains("kind");
-    if (!kind || !kind->is_string()) return framing_error{"a JSON object without a string `kind` is not a frame"};
+    if (!kind || !kind->is_string())
+      return framing_error{"a JSON object without a string `kind` is not a frame"};
   }
   return objects;
 }
@@ -174,7 +201,10 @@ boost::system::result<frame, frame_problem> parse_json(const json::object& objec
   const std::string_view kind = object.at("kind").get_string();
   const auto found = std::find(frame_names.begin(), frame_names.end(), kind);
   if (found == frame_names.end())
-    return frame_problem{"unsupported", "a frame of kind \"" + gateway::utf8_of(kind.substr(0, 64)) + "\" is not known here", out.channel};
+    return frame_problem{
+        "unsupported",
+        "a frame of kind \"" + gateway::utf8_of(kind.substr(0, 64)) + "\" is not known here",
+        out.channel};
   with_alternative(static_cast<std::size_t>(found - frame_names.begin()), [&]<class M>(M message) {
     if constexpr (control_message<M>) {
       each_field(message, read);
@@ -200,8 +230,10 @@ std::string encode_json(const frame& what) {
         } else {
           object[offset_name<M>()] = offset_of(message);
           if constexpr (std::is_same_v<M, credit>) object["until"] = message.until;
-          if constexpr (requires { message.bytes.view(); }) object["data"] = gateway::base64_encode(message.bytes.view());
-          else if constexpr (requires { message.bytes; }) object["data"] = gateway::base64_encode(message.bytes);
+          if constexpr (requires { message.bytes.view(); })
+            object["data"] = gateway::base64_encode(message.bytes.view());
+          else if constexpr (requires { message.bytes; })
+            object["data"] = gateway::base64_encode(message.bytes);
         }
       },
       what.what);

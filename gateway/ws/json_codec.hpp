@@ -1,4 +1,5 @@
-// berth.v1.json: the same frames as JSON objects, one a text message (docs/protocol.md §3). Pure; any thread.
+// berth.v1.json: the same frames as JSON objects, one a text message (docs/protocol.md §3). Pure;
+// any thread.
 #pragma once
 
 #include <vector>
@@ -11,7 +12,8 @@
 namespace berth::wire {
 
 // The objects of a message: itself, or the elements of its array. Each has a string `kind`.
-boost::system::result<std::vector<boost::json::object>, framing_error> split_json(std::string_view message);
+boost::system::result<std::vector<boost::json::object>, framing_error> split_json(
+    std::string_view message);
 
 boost::system::result<frame, frame_problem> parse_json(const boost::json::object& object);
 

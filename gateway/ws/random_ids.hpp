@@ -1,4 +1,5 @@
-// Fresh ids for the commands a connection gives by itself (session open, attach, detach, take_drive). Any thread.
+// Fresh ids for the commands a connection gives by itself (session open, attach, detach,
+// take_drive). Any thread.
 #pragma once
 
 #include <array>

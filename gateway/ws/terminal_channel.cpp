@@ -12,7 +12,9 @@
 namespace berth::gateway {
 namespace {
 
-std::uint64_t capped_sum(std::uint64_t a, std::uint64_t b) { return a > ~std::uint64_t{0} - b ? ~std::uint64_t{0} : a + b; }
+std::uint64_t capped_sum(std::uint64_t a, std::uint64_t b) {
+  return a > ~std::uint64_t{0} - b ? ~std::uint64_t{0} : a + b;
+}
 
 }  // namespace
 
@@ -22,7 +24,8 @@ class terminal_channel::relay : public terminal_viewer {
   relay(boost::asio::any_io_executor strand, std::weak_ptr<terminal_channel> to)
       : strand_{std::move(strand)}, to_{std::move(to)} {}
 
-  void output(std::uint64_t offset, const shared_bytes& data, std::size_t skip, std::size_t size) override {
+  void output(std::uint64_t offset, const shared_bytes& data, std::size_t skip,
+              std::size_t size) override {
     tell([=](terminal_channel& c) { c.output(offset, data, skip, size); });
   }
   void gap(std::uint64_t from, std::uint64_t to) override {
@@ -32,7 +35,8 @@ class terminal_channel::relay : public terminal_viewer {
       c.grant();
     });
   }
-  void snapshot(std::uint64_t offset, std::uint16_t cols, std::uint16_t rows, const shared_bytes& bytes) override {
+  void snapshot(std::uint64_t offset, std::uint16_t cols, std::uint16_t rows,
+                const shared_bytes& bytes) override {
     tell([=](terminal_channel& c) {
       c.snapshot({offset, cols, rows, static_cast<std::uint32_t>(bytes->size())}, bytes);
     });
@@ -54,8 +58,8 @@ class terminal_channel::relay : public terminal_viewer {
   }
   void ended(const terminal::ended& end) override {
     tell([=](terminal_channel& c) {
-      c.send(wire::ended{end.final_offset, end.exit_code.has_value(), end.exit_code.value_or(0), end.signal,
-                         utf8_of(end.reason), utf8_of(end.detail)});
+      c.send(wire::ended{end.final_offset, end.exit_code.has_value(), end.exit_code.value_or(0),
+                         end.signal, utf8_of(end.reason), utf8_of(end.detail)});
       c.host_.end_channel(c.number_, {"ended", "the terminal is over", {}});
     });
   }
@@ -80,11 +84,18 @@ void terminal_channel::start(const wire::open& asked) {
   relay_ = std::make_shared<relay>(host_.executor(), weak_from_this());
   const bool from_end = asked.from == wire::from_end;
   consumed_ = received_ = from_end ? 0 : asked.from;
-  until_ = from_end ? 0 : std::min(asked.credit_until, capped_sum(consumed_, ws_channel_window_bytes_max));
+  until_ = from_end
+               ? 0
+               : std::min(asked.credit_until, capped_sum(consumed_, ws_channel_window_bytes_max));
   granted_ = std::min(until_, capped_sum(received_, grant_limit()));
   const auto& who = host_.caller();
-  attach_request request{terminal_id{asked.id}, who.by, who.session, who.input_stream,
-                         static_cast<attach_mode>(asked.mode), static_cast<attach_right>(asked.right), asked.from,
+  attach_request request{terminal_id{asked.id},
+                         who.by,
+                         who.session,
+                         who.input_stream,
+                         static_cast<attach_mode>(asked.mode),
+                         static_cast<attach_right>(asked.right),
+                         asked.from,
                          granted_};
   host_.given().kernel.attach(
       std::move(request), relay_,
@@ -98,8 +109,13 @@ void terminal_channel::start(const wire::open& asked) {
 void terminal_channel::attached(outcome<attached_terminal> result) {
   if (!result) return refused(result.error());
   attachment_ = result->attachment;
-  wire::opened opened{result->from, result->end, result->cols, result->rows, result->driver.value,
-                      std::string(name_of(result->status)), {}};
+  wire::opened opened{result->from,
+                      result->end,
+                      result->cols,
+                      result->rows,
+                      result->driver.value,
+                      std::string(name_of(result->status)),
+                      {}};
   if (asked_.from == wire::from_end) {
     consumed_ = received_ = granted_ = result->from;
     until_ = capped_sum(result->from, std::min(asked_.credit_until, ws_channel_window_bytes_max));
@@ -108,7 +124,8 @@ void terminal_channel::attached(outcome<attached_terminal> result) {
   // A terminal that ended ends the channel in here; nothing of it may be touched afterwards.
   const auto self = shared_from_this();
   for (auto& event : std::exchange(early_, {})) event();
-  for (auto& key : std::exchange(early_input_, {})) attachment_->input(key.sequence, std::move(key.bytes));
+  for (auto& key : std::exchange(early_input_, {}))
+    attachment_->input(key.sequence, std::move(key.bytes));
   grant();
 }
 
@@ -118,7 +135,8 @@ void terminal_channel::refused(const rejection& why) {
     const auto extent = host_.given().bulk.extent(terminal_id{asked_.id});
     const bool expired = received_ < extent.first;
     closed.code = expired ? "expired" : "truncated";
-    closed.details[expired ? "first_offset" : "final_offset"] = std::to_string(expired ? extent.first : extent.next);
+    closed.details[expired ? "first_offset" : "final_offset"] =
+        std::to_string(expired ? extent.first : extent.next);
   }
   host_.end_channel(number_, std::move(closed));
 }
@@ -132,7 +150,8 @@ void terminal_channel::send(wire::payload what, bool small) {
   host_.send(number_, std::move(what), small);
 }
 
-void terminal_channel::output(std::uint64_t offset, const shared_bytes& data, std::size_t skip, std::size_t size) {
+void terminal_channel::output(std::uint64_t offset, const shared_bytes& data, std::size_t skip,
+                              std::size_t size) {
   BERTH_ASSERT(skip + size <= data->size());
   received_ = offset + size;
   const bool drives = asked_.right == wire::right::drive;
@@ -177,11 +196,14 @@ void terminal_channel::durable(std::uint64_t offset) {
 
 void terminal_channel::take(const wire::credit& given) {
   if (given.consumed > received_)
-    return host_.send_now(number_, error_frame(reject(rejection_code::invalid_argument,
-                                                      "consumed " + std::to_string(given.consumed) + ", but only " +
-                                                          std::to_string(received_) + " was sent", "consumed")));
+    return host_.send_now(
+        number_, error_frame(reject(rejection_code::invalid_argument,
+                                    "consumed " + std::to_string(given.consumed) + ", but only " +
+                                        std::to_string(received_) + " was sent",
+                                    "consumed")));
   consumed_ = std::max(consumed_, given.consumed);
-  until_ = std::max(until_, std::min(given.until, capped_sum(consumed_, ws_channel_window_bytes_max)));
+  until_ =
+      std::max(until_, std::min(given.until, capped_sum(consumed_, ws_channel_window_bytes_max)));
   const auto before = granted_;
   grant();
   if (granted_ == before && attachment_) attachment_->credit(consumed_, granted_);
@@ -195,7 +217,9 @@ std::uint64_t terminal_channel::grant_limit() const {
 void terminal_channel::grant() {
   if (!attachment_) return;
   const auto wanted = std::min(until_, capped_sum(received_, grant_limit()));
-  if (wanted <= granted_) {
+  // Topped up by halves, so that single keystrokes cost the kernel nothing.
+  const bool enough = wanted < until_ && granted_ > received_ + grant_limit() / 2;
+  if (wanted <= granted_ || enough) {
     grant_waits_ = false;
     return;
   }
@@ -207,20 +231,25 @@ void terminal_channel::grant() {
 
 void terminal_channel::take(wire::input what) {
   if (asked_.right != wire::right::drive)
-    return refuse_input(what.sequence, reject(rejection_code::forbidden, "the channel only views", "right"));
+    return refuse_input(what.sequence,
+                        reject(rejection_code::forbidden, "the channel only views", "right"));
   if (what.sequence == 0 || what.bytes.empty() || what.bytes.size() > wire::input_bytes_max)
-    return refuse_input(what.sequence, reject(rejection_code::invalid_argument,
-                                              "input has a sequence from 1 and 1 to 16384 bytes", "input"));
+    return refuse_input(what.sequence,
+                        reject(rejection_code::invalid_argument,
+                               "input has a sequence from 1 and 1 to 16384 bytes", "input"));
   const bool after_refused = refused_from_ != 0 && what.sequence > refused_from_;
   if (after_refused || unapplied_bytes_ + what.bytes.size() > ws_input_unacknowledged_bytes_max)
-    return refuse_input(what.sequence, reject(rejection_code::overloaded,
-                                              after_refused ? "an earlier frame was refused: send that one first"
-                                                            : "64 KiB of input wait to be applied"));
+    return refuse_input(what.sequence,
+                        reject(rejection_code::overloaded,
+                               after_refused ? "an earlier frame was refused: send that one first"
+                                             : "64 KiB of input wait to be applied"));
   refused_from_ = 0;
   unapplied_.emplace_back(what.sequence, what.bytes.size());
   unapplied_bytes_ += what.bytes.size();
-  if (attachment_) attachment_->input(what.sequence, std::move(what.bytes));
-  else early_input_.push_back({what.sequence, std::move(what.bytes)});
+  if (attachment_)
+    attachment_->input(what.sequence, std::move(what.bytes));
+  else
+    early_input_.push_back({what.sequence, std::move(what.bytes)});
 }
 
 void terminal_channel::applied(std::uint64_t sequence) {
@@ -231,8 +260,9 @@ void terminal_channel::applied(std::uint64_t sequence) {
   host_.send_now(number_, wire::input_applied{sequence});
 }
 
-// A terminal that cannot be reached now (its agent is away, too much waits) refuses a frame and, by their gap, all that
-// were on their way behind it: for the client both mean the same, send again from the first refused one.
+// A terminal that cannot be reached now (its agent is away, too much waits) refuses a frame and, by
+// their gap, all that were on their way behind it: for the client both mean the same, send again
+// from the first refused one.
 void terminal_channel::refuse_input(std::uint64_t sequence, const rejection& why) {
   std::erase_if(unapplied_, [&](const auto& sent) {
     if (sent.first != sequence) return false;
@@ -241,7 +271,8 @@ void terminal_channel::refuse_input(std::uint64_t sequence, const rejection& why
   });
   const bool passes = why == rejection_code::overloaded || why == rejection_code::unavailable;
   if (passes && (refused_from_ == 0 || sequence < refused_from_)) refused_from_ = sequence;
-  const bool behind_refused = why == rejection_code::wrong_state && refused_from_ != 0 && sequence > refused_from_;
+  const bool behind_refused =
+      why == rejection_code::wrong_state && refused_from_ != 0 && sequence > refused_from_;
   const auto code = passes || behind_refused ? rejection_code::overloaded : why.code;
   host_.send_now(number_, wire::input_refused{sequence, name_of(code), utf8_of(why.message)});
 }
@@ -261,7 +292,8 @@ void terminal_channel::take(const wire::take_drive&) {
   command_meta meta{id, who.by, id, {}, {}};
   host_.given().kernel.ask(
       terminal_id{asked_.id}, terminal::take_drive{who.session}, std::move(meta),
-      [strand = host_.executor(), to = weak_from_this()](const outcome<answer<terminal::aggregate>>& result) {
+      [strand = host_.executor(),
+       to = weak_from_this()](const outcome<answer<terminal::aggregate>>& result) {
         if (result) return;
         boost::asio::post(strand, [to, why = result.error()] {
           if (auto c = to.lock()) c->host_.send_now(c->number_, error_frame(why));

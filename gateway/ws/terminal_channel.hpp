@@ -1,9 +1,12 @@
-// A terminal on a channel: the client's frames to the kernel's attachment, the kernel's output to the client.
+// A terminal on a channel: the client's frames to the kernel's attachment, the kernel's output to
+// the client.
 //
 //   client: consumed ……… until                 the client's window, at most 1 MiB of it counts
-//   kernel:    consumed …… received …… granted  granted <= until, and at most a grant above received
+//   kernel:    consumed …… received …… granted  granted <= until, and at most a grant above
+//   received
 //
-// What is queued for a slow client is bounded by the grants; beyond them its place is kept by the kernel as a cursor.
+// What is queued for a slow client is bounded by the grants; beyond them its place is kept by the
+// kernel as a cursor.
 #pragma once
 
 #include <deque>
@@ -31,7 +34,8 @@ class terminal_channel : public ws_channel, public std::enable_shared_from_this<
 
   void attached(outcome<attached_terminal> result);
   void refused(const rejection& why);
-  // Runs `event` now, or once `opened` was sent: the kernel may deliver before it says that it attached.
+  // Runs `event` now, or once `opened` was sent: the kernel may deliver before it says that it
+  // attached.
   void deliver(std::function<void()> event);
 
   void output(std::uint64_t offset, const shared_bytes& data, std::size_t skip, std::size_t size);
@@ -56,10 +60,10 @@ class terminal_channel : public ws_channel, public std::enable_shared_from_this<
   std::vector<std::function<void()>> early_;
   std::vector<typed> early_input_;
 
-  std::uint64_t until_{};      // as the client said, cut to the window
+  std::uint64_t until_{};  // as the client said, cut to the window
   std::uint64_t consumed_{};
-  std::uint64_t received_{};   // one past the last byte the kernel delivered
-  std::uint64_t granted_{};    // as told to the kernel
+  std::uint64_t received_{};  // one past the last byte the kernel delivered
+  std::uint64_t granted_{};   // as told to the kernel
   bool grant_waits_{};
   std::uint64_t durable_{};
   std::uint64_t durable_told_{};

@@ -22,8 +22,11 @@ wire::closed closed_frame(const rejection& why) {
 }
 
 wire::error not_for_this_channel(const wire::payload& what) {
-  return {"unsupported", std::string("a frame of kind ") + std::string(wire::frame_names[what.index()]) +
-                             " has no meaning here", {}, {}};
+  return {"unsupported",
+          std::string("a frame of kind ") + std::string(wire::frame_names[what.index()]) +
+              " has no meaning here",
+          {},
+          {}};
 }
 
 }  // namespace berth::gateway

@@ -1,5 +1,5 @@
-// A channel of a connection, and what a connection offers its channels. Everything here runs on the connection's
-// strand; kernel callbacks are posted there first.
+// A channel of a connection, and what a connection offers its channels. Everything here runs on the
+// connection's strand; kernel callbacks are posted there first.
 #pragma once
 
 #include <memory>

@@ -18,7 +18,9 @@ namespace {
 
 constexpr std::string_view server_name = "berth/0.1.0";
 
-wire::error protocol_error(std::string code, std::string message) { return {std::move(code), std::move(message), {}, {}}; }
+wire::error protocol_error(std::string code, std::string message) {
+  return {std::move(code), std::move(message), {}, {}};
+}
 
 wire::welcome welcome_for(const ws_greeting::greeted& who, bool zstd) {
   wire::welcome out;
@@ -27,7 +29,8 @@ wire::welcome welcome_for(const ws_greeting::greeted& who, bool zstd) {
   out.server = server_name;
   out.resumed = who.resumed;
   out.zstd = zstd;
-  out.heartbeat_ms = static_cast<std::uint32_t>(std::chrono::milliseconds(ws_silence_max / 2).count());
+  out.heartbeat_ms =
+      static_cast<std::uint32_t>(std::chrono::milliseconds(ws_silence_max / 2).count());
   out.frame_payload_max = wire::payload_bytes_max;
   out.message_bytes_max = wire::message_bytes_max;
   out.channels_max = ws_channels_max;
@@ -38,12 +41,11 @@ wire::welcome welcome_for(const ws_greeting::greeted& who, bool zstd) {
   return out;
 }
 
-constexpr wire::frame_scheduler::key answer_queue(std::uint32_t request) { return (std::uint64_t{1} << 32) | request; }
-
 }  // namespace
 
-ws_connection::ws_connection(upgrade_context context, std::shared_ptr<ws_hub> hub, std::optional<identity> shown,
-                             bool json, std::shared_ptr<ws_transport> transport)
+ws_connection::ws_connection(upgrade_context context, std::shared_ptr<ws_hub> hub,
+                             std::optional<identity> shown, bool json,
+                             std::shared_ptr<ws_transport> transport)
     : context_{std::move(context)},
       hub_{std::move(hub)},
       shown_{std::move(shown)},
@@ -53,11 +55,14 @@ ws_connection::ws_connection(upgrade_context context, std::shared_ptr<ws_hub> hu
       timer_{executor_} {}
 
 // Channels point at their host; they end on the strand, in ended().
-ws_connection::~ws_connection() { BERTH_ASSERT(channels_.empty()); }
+ws_connection::~ws_connection() {
+  BERTH_ASSERT(channels_.empty());
+}
 
 void ws_connection::begin(std::shared_ptr<void> entry) {
   entry_ = std::move(entry);
-  greeting_ = std::make_shared<ws_greeting>(context_.given, context_.auth, hub_, executor_, context_.remote);
+  greeting_ = std::make_shared<ws_greeting>(context_.given, context_.auth, hub_, executor_,
+                                            context_.remote);
   requests_ = std::make_shared<ws_requests>(*this, context_.routes, context_.remote);
   limit_time(ws_hello_max, &ws_connection::hello_late);
   transport_->begin(shared_from_this());
@@ -85,14 +90,23 @@ void ws_connection::hello_late() {
   if (stage_ <= stage::greeting) finish(ws_close_code::hello_late, "no hello within 10 s");
 }
 
-void ws_connection::goodbye_late() { transport_->abort(); }
+void ws_connection::rest_compressor() {
+  if (stage_ != stage::open) return;
+  compressor_watched_ = std::exchange(compressed_lately_, false);
+  if (compressor_watched_) return limit_time(ws_compressor_kept, &ws_connection::rest_compressor);
+  zstd_->forget();
+}
 
-// --- what comes in
+void ws_connection::goodbye_late() {
+  transport_->abort();
+}
 
 void ws_connection::received(std::string_view message, bool text) {
   reading_ = false;
   if (stage_ >= stage::closing) return;
-  if (text != json_) return finish(ws_close_code::wrong_type, json_ ? "berth.v1.json is text" : "berth.v1 is binary");
+  if (text != json_)
+    return finish(ws_close_code::wrong_type,
+                  json_ ? "berth.v1.json is text" : "berth.v1 is binary");
   next_ = 0;
   if (json_) {
     auto objects = wire::split_json(message);
@@ -107,14 +121,16 @@ void ws_connection::received(std::string_view message, bool text) {
 }
 
 bool ws_connection::may_read() const {
-  return stage_ != stage::greeting && stage_ < stage::closing && queue_.control_bytes() <= ws_answers_bytes_pause;
+  return stage_ != stage::greeting && stage_ < stage::closing &&
+         queue_.control_bytes() <= ws_answers_bytes_pause;
 }
 
 ws_connection::parsed ws_connection::parse_next() {
   const auto at = next_++;
   if (json_) return wire::parse_json(objects_[at]);
   if (raw_[at].header.flags != 0)
-    return wire::frame_problem{"unsupported", "frames to the server have no flags", raw_[at].header.channel};
+    return wire::frame_problem{"unsupported", "frames to the server have no flags",
+                               raw_[at].header.channel};
   return wire::parse_frame(raw_[at].header, raw_[at].payload);
 }
 
@@ -127,8 +143,10 @@ void ws_connection::work_on_message() {
     if (what) {
       handle(std::move(*what));
     } else {
-      send_now(what.error().channel, protocol_error(std::string(what.error().code), what.error().message));
-      if (stage_ == stage::silent) finish(ws_close_code::unauthenticated, "the first frame is not a hello");
+      send_now(what.error().channel,
+               protocol_error(std::string(what.error().code), what.error().message));
+      if (stage_ == stage::silent)
+        finish(ws_close_code::unauthenticated, "the first frame is not a hello");
     }
   }
   working_ = false;
@@ -152,12 +170,18 @@ void ws_connection::handle_open(wire::frame what) {
       [&]<class M>(M& message) {
         if constexpr (std::is_same_v<M, wire::hello>)
           send_now(0, protocol_error("wrong_state", "hello was said already"));
-        else if constexpr (std::is_same_v<M, wire::open>) open_channel(channel, message);
-        else if constexpr (std::is_same_v<M, wire::ping>) send_now(channel, wire::pong{message.offset, std::move(message.bytes)});
-        else if constexpr (std::is_same_v<M, wire::pong>) return;
-        else if constexpr (std::is_same_v<M, wire::request>) requests_->take(std::move(message));
-        else if constexpr (std::is_same_v<M, wire::body>) requests_->take(channel, message);
-        else to_channel(channel, std::move(what.what));
+        else if constexpr (std::is_same_v<M, wire::open>)
+          open_channel(channel, message);
+        else if constexpr (std::is_same_v<M, wire::ping>)
+          send_now(channel, wire::pong{message.offset, std::move(message.bytes)});
+        else if constexpr (std::is_same_v<M, wire::pong>)
+          return;
+        else if constexpr (std::is_same_v<M, wire::request>)
+          requests_->take(std::move(message));
+        else if constexpr (std::is_same_v<M, wire::body>)
+          requests_->take(channel, message);
+        else
+          to_channel(channel, std::move(what.what));
       },
       what.what);
 }
@@ -165,9 +189,10 @@ void ws_connection::handle_open(wire::frame what) {
 void ws_connection::to_channel(std::uint32_t channel, wire::payload what) {
   const auto found = channels_.find(channel);
   if (found == channels_.end()) {
-    const bool ours = std::holds_alternative<wire::close>(what) || std::holds_alternative<wire::credit>(what) ||
-                      std::holds_alternative<wire::input>(what) || std::holds_alternative<wire::resize>(what) ||
-                      std::holds_alternative<wire::take_drive>(what);
+    const bool ours =
+        std::holds_alternative<wire::close>(what) || std::holds_alternative<wire::credit>(what) ||
+        std::holds_alternative<wire::input>(what) || std::holds_alternative<wire::resize>(what) ||
+        std::holds_alternative<wire::take_drive>(what);
     if (!ours) return send_now(channel, not_for_this_channel(what));
     return send_now(channel, protocol_error("not_found", "the channel is not open"));
   }
@@ -197,9 +222,12 @@ void ws_connection::greeted(const outcome<ws_greeting::greeted>& result) {
   if (!result) {
     send_now(0, error_frame(result.error()));
     switch (result.error().code) {
-      case rejection_code::unauthenticated: return finish(ws_close_code::unauthenticated, "the token is not valid");
-      case rejection_code::not_found: return finish(ws_close_code::session_over, "no such session");
-      default: return finish(ws_close_code::try_later, "hello cannot be answered now");
+      case rejection_code::unauthenticated:
+        return finish(ws_close_code::unauthenticated, "the token is not valid");
+      case rejection_code::not_found:
+        return finish(ws_close_code::session_over, "no such session");
+      default:
+        return finish(ws_close_code::try_later, "hello cannot be answered now");
     }
   }
   timer_.cancel();
@@ -217,134 +245,32 @@ void ws_connection::start_channel(std::uint32_t channel, const wire::open& asked
 }
 
 void ws_connection::open_channel(std::uint32_t channel, const wire::open& asked) {
-  const auto refuse = [&](wire::closed why) { queue_.push(channel, {channel, std::move(why)}, false), flush_soon(); };
-  if (channel == 0) return send_now(0, protocol_error("invalid_argument", "channel 0 is the connection itself"));
-  if (channels_.contains(channel)) return send_now(channel, protocol_error("channel_in_use", "the channel is open already"));
-  if (channels_.size() >= ws_channels_max) return refuse({"limit_exceeded", "1024 channels are open", {}});
+  const auto refuse = [&](wire::closed why) {
+    queue_.push(channel, {channel, std::move(why)}, false), flush_soon();
+  };
+  if (channel == 0)
+    return send_now(0, protocol_error("invalid_argument", "channel 0 is the connection itself"));
+  if (channels_.contains(channel))
+    return send_now(channel, protocol_error("channel_in_use", "the channel is open already"));
+  if (channels_.size() >= ws_channels_max)
+    return refuse({"limit_exceeded", "1024 channels are open", {}});
   switch (asked.target) {
     case wire::target::terminal:
-      if (!is_id(asked.id, "term")) return refuse({"not_found", "no such terminal", {{"field", "id"}}});
+      if (!is_id(asked.id, "term"))
+        return refuse({"not_found", "no such terminal", {{"field", "id"}}});
       return start_channel<terminal_channel>(channel, asked);
     case wire::target::environment:
-      if (!is_id(asked.id, "env")) return refuse({"not_found", "no such environment", {{"field", "id"}}});
+      if (!is_id(asked.id, "env"))
+        return refuse({"not_found", "no such environment", {{"field", "id"}}});
       return start_channel<environment_channel>(channel, asked);
-    case wire::target::feed: return start_channel<feed_channel>(channel, asked);
-    default: return refuse({"unsupported", "this version serves terminals, environments and the feed", {{"field", "target"}}});
+    case wire::target::feed:
+      return start_channel<feed_channel>(channel, asked);
+    default:
+      return refuse({"unsupported",
+                     "this version serves terminals, environments and the feed",
+                     {{"field", "target"}}});
   }
 }
-
-// --- what goes out
-
-void ws_connection::send(std::uint32_t channel, wire::payload what, bool interactive) {
-  if (stage_ >= stage::closing || !channels_.contains(channel)) return;
-  if (queue_.frames_of(channel) >= ws_channel_frames_max) {
-    queue_.drop(channel);
-    return end_channel(channel, {"overloaded", "4096 frames wait in this channel: resume at your cursor", {}});
-  }
-  queue_.push(channel, {channel, std::move(what)}, interactive);
-  flush_soon();
-}
-
-void ws_connection::send_now(std::uint32_t channel, wire::payload what) {
-  if (stage_ >= stage::closing) return;
-  queue_.push_control({channel, std::move(what)});
-  if (queue_.control_bytes() > ws_answers_bytes_max) return finish(ws_close_code::not_reading, "4 MiB of answers were not read");
-  flush_soon();
-}
-
-void ws_connection::send_answer(std::uint32_t request, wire::frame what) {
-  if (stage_ >= stage::closing) return;
-  queue_.push(answer_queue(request), std::move(what), false);
-  flush_soon();
-}
-
-void ws_connection::end_channel(std::uint32_t channel, wire::closed why) {
-  // Kept to the end of this function: ending a channel may end what called.
-  const auto ended = channels_.extract(channel);
-  if (ended.empty() || stage_ >= stage::closing) return;
-  queue_.push(channel, {channel, std::move(why)}, false);
-  flush_soon();
-}
-
-// Posted, so that what one event causes leaves in one message.
-void ws_connection::flush_soon() {
-  if (flush_posted_ || writing_) return;
-  flush_posted_ = true;
-  boost::asio::post(executor_, [self = shared_from_this()] {
-    self->flush_posted_ = false;
-    self->flush();
-  });
-}
-
-void ws_connection::flush() {
-  if (writing_ || stage_ == stage::over) return;
-  if (next_text_ < texts_.size()) return write_text(texts_[next_text_++]);
-  texts_.clear();
-  next_text_ = 0;
-  auto frames = queue_.next();
-  if (frames.empty()) return close_if_flushed();
-  if (json_) {
-    texts_ = std::move(frames);
-    write_text(texts_[next_text_++]);
-  } else {
-    write_frames(frames);
-  }
-  wake_drained();
-}
-
-void ws_connection::write_text(const wire::frame& what) {
-  text_ = wire::encode_json(what);
-  buffers_.assign(1, boost::asio::buffer(text_));
-  writing_ = true;
-  transport_->write(buffers_, true);
-}
-
-void ws_connection::write_frames(const std::vector<wire::frame>& frames) {
-  encoded_.clear();
-  headers_.clear();
-  buffers_.clear();
-  headers_.reserve(frames.size());
-  for (const auto& what : frames) {
-    auto& out = encoded_.emplace_back(wire::encode_frame(what));
-    if (zstd_) compress(out);
-  }
-  for (const auto& out : encoded_) {
-    headers_.push_back(wire::bytes_of(out.header));
-    buffers_.push_back(boost::asio::buffer(headers_.back()));
-    if (out.payload.size > 0) buffers_.push_back(boost::asio::buffer(out.payload.view().data(), out.payload.size));
-  }
-  writing_ = true;
-  transport_->write(buffers_, false);
-}
-
-// Only bytes of programs and answers: they are large, and hold no token.
-void ws_connection::compress(wire::encoded_frame& out) {
-  const bool eligible = out.header.kind == 1 || out.header.kind == 3 || out.header.kind == 9;
-  if (!eligible || out.payload.size < wire::compressed_payload_bytes_min) return;
-  auto smaller = zstd_->compress(out.payload.view());
-  if (!smaller) return;
-  out.header.flags = static_cast<std::uint8_t>(wire::flag_zstd | (smaller->fresh ? wire::flag_fresh : 0));
-  out.header.length = static_cast<std::uint16_t>(smaller->bytes.size());
-  out.payload = wire::whole(std::move(smaller->bytes));
-}
-
-void ws_connection::wake_drained() {
-  for (const auto channel : std::exchange(drain_asked_, {})) {
-    const auto found = channels_.find(channel);
-    if (found == channels_.end()) continue;
-    const auto keep = found->second;
-    keep->drained();
-  }
-}
-
-void ws_connection::written() {
-  writing_ = false;
-  encoded_.clear();
-  flush();
-  work_on_message();
-}
-
-// --- the end
 
 void ws_connection::finish(ws_close_code code, std::string reason) {
   if (stage_ >= stage::closing) return;

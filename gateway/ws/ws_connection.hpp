@@ -1,5 +1,6 @@
-// One client's WebSocket connection: hello, then frames to channels and requests, and everything that goes out through
-// one scheduler, one message at a time. Everything runs on the transport's strand, close_soon excepted (any thread).
+// One client's WebSocket connection: hello, then frames to channels and requests, and everything
+// that goes out through one scheduler, one message at a time. Everything runs on the transport's
+// strand, close_soon excepted (any thread).
 #pragma once
 
 #include <memory>
@@ -26,8 +27,8 @@ class ws_connection : public ws_transport_user,
                       public live_connection,
                       public std::enable_shared_from_this<ws_connection> {
  public:
-  ws_connection(upgrade_context context, std::shared_ptr<ws_hub> hub, std::optional<identity> shown, bool json,
-                std::shared_ptr<ws_transport> transport);
+  ws_connection(upgrade_context context, std::shared_ptr<ws_hub> hub, std::optional<identity> shown,
+                bool json, std::shared_ptr<ws_transport> transport);
   ~ws_connection() override;
   // `entry` is this connection's place in the table of connections.
   void begin(std::shared_ptr<void> entry);
@@ -45,7 +46,9 @@ class ws_connection : public ws_transport_user,
   void send_now(std::uint32_t channel, wire::payload what) override;
   void send_answer(std::uint32_t request, wire::frame what) override;
   void end_channel(std::uint32_t channel, wire::closed why) override;
-  std::size_t queued_bytes(std::uint32_t channel) const override { return queue_.bytes_of(channel); }
+  std::size_t queued_bytes(std::uint32_t channel) const override {
+    return queue_.bytes_of(channel);
+  }
   std::size_t queued_bytes() const override { return queue_.bytes(); }
   bool answers_wait() const override { return queue_.control_bytes() > 0; }
   void wake_when_drained(std::uint32_t channel) override { drain_asked_.push_back(channel); }
@@ -79,6 +82,7 @@ class ws_connection : public ws_transport_user,
   void close_if_flushed();
   void limit_time(std::chrono::milliseconds at_most, void (ws_connection::*late)());
   void hello_late();
+  void rest_compressor();
   void goodbye_late();
 
   upgrade_context context_;
@@ -89,7 +93,7 @@ class ws_connection : public ws_transport_user,
   boost::asio::any_io_executor executor_;
   std::shared_ptr<void> entry_;
   stage stage_{stage::silent};
-  boost::asio::steady_timer timer_;
+  boost::asio::steady_timer timer_;  // hello, goodbye, and in between the compressor's rest
 
   std::shared_ptr<ws_greeting> greeting_;
   std::shared_ptr<ws_requests> requests_;
@@ -108,10 +112,12 @@ class ws_connection : public ws_transport_user,
   bool flush_posted_{};
   bool writing_{};
   std::unique_ptr<wire::zstd_writer> zstd_;
+  bool compressed_lately_{};
+  bool compressor_watched_{};
   std::vector<wire::frame> texts_;  // JSON: frames taken from the queue, one message each
   std::size_t next_text_{};
   std::string text_;
-  std::vector<wire::encoded_frame> encoded_;        // of the message being written
+  std::vector<wire::encoded_frame> encoded_;  // of the message being written
   std::vector<wire::header_buffer> headers_;
   std::vector<boost::asio::const_buffer> buffers_;
 

@@ -1,7 +1,7 @@
 #include "gateway/ws/ws_greeting.hpp"
 
-#include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
+#include <boost/asio/post.hpp>
 
 #include "events/core/arguments.hpp"
 #include "gateway/render/json_of.hpp"
@@ -14,7 +14,8 @@ namespace {
 using session_answer = outcome<answer<session::aggregate>>;
 
 rejection no_session() {
-  return reject(rejection_code::not_found, "no such session, or it is over: say hello without one", "session");
+  return reject(rejection_code::not_found, "no such session, or it is over: say hello without one",
+                "session");
 }
 
 }  // namespace
@@ -24,14 +25,16 @@ command_meta ws_greeting::meta() const {
   return {id, who_.by, id, {}, {}};
 }
 
-void ws_greeting::begin(wire::hello said, std::optional<identity> shown, completion done, ws_hub::session_over over) {
+void ws_greeting::begin(wire::hello said, std::optional<identity> shown, completion done,
+                        ws_hub::session_over over) {
   said_ = std::move(said);
   done_ = std::move(done);
   over_ = std::move(over);
   connection_ = fresh_uuid(given_.clock).text();
   if (said_.token.empty()) {
     if (shown) return identified(std::move(*shown));
-    return identified(reject(rejection_code::unauthenticated, "hello without a token, and the upgrade had none", "token"));
+    return identified(reject(rejection_code::unauthenticated,
+                             "hello without a token, and the upgrade had none", "token"));
   }
   auth_.authenticate(said_.token, [strand = strand_, to = weak_from_this()](outcome<identity> who) {
     boost::asio::post(strand, [to, who = std::move(who)]() mutable {
@@ -53,7 +56,8 @@ void ws_greeting::open_session() {
   const auto how = meta();
   who_.session.value = derived_id("sess", who_.by.account.value, how.id);
   who_.input_stream = fresh_uuid(given_.clock);
-  const session::open command{who_.by.account, who_.token, clipped(utf8_of(said_.client), short_text_bytes_max),
+  const session::open command{who_.by.account, who_.token,
+                              clipped(utf8_of(said_.client), short_text_bytes_max),
                               who_.input_stream};
   given_.kernel.ask(who_.session, command, how,
                     [strand = strand_, to = weak_from_this()](const session_answer& result) {
@@ -67,32 +71,39 @@ void ws_greeting::open_session() {
                     });
 }
 
-// Watched before it is read, so that an end the read does not show comes by the watch; and watched again once the
-// input stream is known, which tells a hand-over that came later from the one that led here.
+// Watched before it is read, so that an end the read does not show comes by the watch; and watched
+// again once the input stream is known, which tells a hand-over that came later from the one that
+// led here.
 void ws_greeting::resume_session() {
   if (!is_id(said_.session, "sess")) return done_(no_session());
   who_.session.value = said_.session;
   watch();
-  given_.kernel.read(who_.session, who_.by, [strand = strand_, to = weak_from_this()](const session_answer& result) {
-    boost::asio::post(strand, [to, result] {
-      auto self = to.lock();
-      if (!self || self->ended_) return;
-      if (!result) return self->done_(result.error() == rejection_code::not_found ? no_session() : result.error());
-      if (!result->state->exists || result->state->closed) return self->done_(no_session());
-      self->who_.input_stream = result->state->input_stream;
-      self->watch();
-      self->enter(true);
-    });
-  });
+  given_.kernel.read(who_.session, who_.by,
+                     [strand = strand_, to = weak_from_this()](const session_answer& result) {
+                       boost::asio::post(strand, [to, result] {
+                         auto self = to.lock();
+                         if (!self || self->ended_) return;
+                         if (!result)
+                           return self->done_(result.error() == rejection_code::not_found
+                                                  ? no_session()
+                                                  : result.error());
+                         if (!result->state->exists || result->state->closed)
+                           return self->done_(no_session());
+                         self->who_.input_stream = result->state->input_stream;
+                         self->watch();
+                         self->enter(true);
+                       });
+                     });
 }
 
 void ws_greeting::watch() {
-  watched_ = hub_->watch_session(who_, [strand = strand_, to = weak_from_this()](std::string code, std::string message) {
-    boost::asio::post(strand, [to, code = std::move(code), message = std::move(message)] {
-      auto self = to.lock();
-      if (self && !self->ended_) self->over_(code, message);
-    });
-  });
+  watched_ = hub_->watch_session(
+      who_, [strand = strand_, to = weak_from_this()](std::string code, std::string message) {
+        boost::asio::post(strand, [to, code = std::move(code), message = std::move(message)] {
+          auto self = to.lock();
+          if (self && !self->ended_) self->over_(code, message);
+        });
+      });
 }
 
 // The client need not wait for this commit; if it is refused the session is over after all.
@@ -106,7 +117,8 @@ void ws_greeting::enter(bool resumed) {
                         if (!self || self->ended_) return;
                         if (why == rejection_code::wrong_state || why == rejection_code::not_found)
                           return self->over_("session_closed", why.message);
-                        spdlog::warn("session {}: a connection is not recorded: {}", self->who_.session.value, why.message);
+                        spdlog::warn("session {}: a connection is not recorded: {}",
+                                     self->who_.session.value, why.message);
                       });
                     });
   who_.by.actor = who_.session.value;
@@ -119,7 +131,8 @@ void ws_greeting::end() {
   done_ = {};
   over_ = {};
   if (!attached_) return;
-  given_.kernel.ask(who_.session, session::detach{connection_}, meta(), [](const session_answer&) {});
+  given_.kernel.ask(who_.session, session::detach{connection_}, meta(),
+                    [](const session_answer&) {});
 }
 
 }  // namespace berth::gateway

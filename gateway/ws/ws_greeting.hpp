@@ -1,5 +1,5 @@
-// From a hello to a caller: the token checked, the session opened or resumed, this connection attached to it; and
-// detached at the end. Lives on the connection's strand.
+// From a hello to a caller: the token checked, the session opened or resumed, this connection
+// attached to it; and detached at the end. Lives on the connection's strand.
 #pragma once
 
 #include <functional>
@@ -23,11 +23,17 @@ class ws_greeting : public std::enable_shared_from_this<ws_greeting> {
 
   ws_greeting(const services& given, const authenticator& auth, std::shared_ptr<ws_hub> hub,
               boost::asio::any_io_executor strand, std::string remote)
-      : given_{given}, auth_{auth}, hub_{std::move(hub)}, strand_{std::move(strand)}, remote_{std::move(remote)} {}
+      : given_{given},
+        auth_{auth},
+        hub_{std::move(hub)},
+        strand_{std::move(strand)},
+        remote_{std::move(remote)} {}
 
-  // `shown` is whom the upgrade's header or cookie stood for. `over` is called once, on the strand, if the session
-  // ends while the connection lives. Errors: unauthenticated; not_found: no such session; whatever the kernel says.
-  void begin(wire::hello said, std::optional<identity> shown, completion done, ws_hub::session_over over);
+  // `shown` is whom the upgrade's header or cookie stood for. `over` is called once, on the strand,
+  // if the session ends while the connection lives. Errors: unauthenticated; not_found: no such
+  // session; whatever the kernel says.
+  void begin(wire::hello said, std::optional<identity> shown, completion done,
+             ws_hub::session_over over);
   void end();  // detaches from the session
 
  private:

@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
+#include <boost/asio/post.hpp>
 
 #include "events/core/match.hpp"
 
@@ -38,7 +38,9 @@ void ws_hub::begin() {
   });
 }
 
-void ws_hub::stop() { following_.reset(); }
+void ws_hub::stop() {
+  following_.reset();
+}
 
 std::shared_ptr<void> ws_hub::handle_for(std::function<void(ws_hub&)> remove) {
   return std::make_shared<on_release>([to = weak_from_this(), remove = std::move(remove)] {
@@ -49,11 +51,12 @@ std::shared_ptr<void> ws_hub::handle_for(std::function<void(ws_hub&)> remove) {
 std::shared_ptr<void> ws_hub::watch_session(const ws_caller& who, session_over over) {
   const auto number = std::make_shared<std::uint64_t>(0);
   ++watchers_;
-  boost::asio::post(strand_, [hub = shared_from_this(), number, who, over = std::move(over)]() mutable {
-    *number = ++hub->next_number_;
-    hub->sessions_.emplace(*number, watched_session{std::move(who), std::move(over)});
-    hub->read_tail();
-  });
+  boost::asio::post(
+      strand_, [hub = shared_from_this(), number, who, over = std::move(over)]() mutable {
+        *number = ++hub->next_number_;
+        hub->sessions_.emplace(*number, watched_session{std::move(who), std::move(over)});
+        hub->read_tail();
+      });
   return handle_for([number](ws_hub& hub) {
     hub.sessions_.erase(*number);
     --hub.watchers_;
@@ -62,10 +65,11 @@ std::shared_ptr<void> ws_hub::watch_session(const ws_caller& who, session_over o
 
 std::shared_ptr<void> ws_hub::watch_head(head_moved moved) {
   const auto number = std::make_shared<std::uint64_t>(0);
-  boost::asio::post(strand_, [hub = shared_from_this(), number, moved = std::move(moved)]() mutable {
-    *number = ++hub->next_number_;
-    hub->heads_.emplace(*number, std::move(moved));
-  });
+  boost::asio::post(strand_,
+                    [hub = shared_from_this(), number, moved = std::move(moved)]() mutable {
+                      *number = ++hub->next_number_;
+                      hub->heads_.emplace(*number, std::move(moved));
+                    });
   return handle_for([number](ws_hub& hub) { hub.heads_.erase(*number); });
 }
 
@@ -111,12 +115,17 @@ void ws_hub::look_at(const commit& happened) {
       if (!event) continue;
       const auto same = [&](const ws_caller& who) { return who.session.value == key; };
       std::visit(match{[&](const session::closed& e) {
-                         end_sessions(same, e.reason == session::close_reason::revoked ? "revoked" : "session_closed",
+                         end_sessions(same,
+                                      e.reason == session::close_reason::revoked ? "revoked"
+                                                                                 : "session_closed",
                                       "the session was closed");
                        },
                        [&](const session::handed_over& e) {
-                         end_sessions([&](const auto& who) { return same(who) && who.input_stream != e.input_stream; },
-                                      "handed_over", "the session went on to another device");
+                         end_sessions(
+                             [&](const auto& who) {
+                               return same(who) && who.input_stream != e.input_stream;
+                             },
+                             "handed_over", "the session went on to another device");
                        },
                        [](const auto&) {}},
                  *event);
@@ -127,10 +136,13 @@ void ws_hub::look_at(const commit& happened) {
       if (!event) continue;
       const auto same = [&](const ws_caller& who) { return who.by.account.value == key; };
       std::visit(match{[&](const account::token_revoked& e) {
-                         end_sessions([&](const auto& who) { return same(who) && who.token == e.token; }, "revoked",
-                                      "the token was revoked");
+                         end_sessions(
+                             [&](const auto& who) { return same(who) && who.token == e.token; },
+                             "revoked", "the token was revoked");
                        },
-                       [&](const account::disabled&) { end_sessions(same, "revoked", "the account was disabled"); },
+                       [&](const account::disabled&) {
+                         end_sessions(same, "revoked", "the account was disabled");
+                       },
                        [](const auto&) {}},
                  *event);
     }

@@ -1,5 +1,5 @@
-// What WebSocket connections share: one reader of the journal's tail. It tells connections whose session ended, and
-// feeds that there is something new. It reads only while somebody listens.
+// What WebSocket connections share: one reader of the journal's tail. It tells connections whose
+// session ended, and feeds that there is something new. It reads only while somebody listens.
 //
 // Threads: any; callbacks run on the hub's strand, one at a time, and must not block.
 #pragma once
@@ -27,8 +27,8 @@ class ws_hub : public std::enable_shared_from_this<ws_hub> {
   void begin();
   void stop();
 
-  // `over` is called once if the session is closed or handed over, its token revoked or its account disabled after
-  // this call. The registration ends with the handle.
+  // `over` is called once if the session is closed or handed over, its token revoked or its account
+  // disabled after this call. The registration ends with the handle.
   std::shared_ptr<void> watch_session(const ws_caller& who, session_over over);
   // Called after commits became durable.
   std::shared_ptr<void> watch_head(head_moved moved);
@@ -47,7 +47,8 @@ class ws_hub : public std::enable_shared_from_this<ws_hub> {
   const services& given_;
   boost::asio::strand<boost::asio::any_io_executor> strand_;
   std::atomic<bool> awake_{};
-  std::atomic<std::size_t> watchers_{};  // counted before they are in sessions_, so that no commit is passed over
+  std::atomic<std::size_t>
+      watchers_{};  // counted before they are in sessions_, so that no commit is passed over
   std::shared_ptr<void> following_;
   // Strand only.
   std::uint64_t next_number_{};

@@ -13,12 +13,14 @@ namespace berth::gateway {
 namespace {
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : static_cast<char>(c); });
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : static_cast<char>(c);
+  });
   return text;
 }
 
-// HTTP's own rule for a method (RFC 9110 §5.6.2), near enough: what the router does not know is 405 or 404.
+// HTTP's own rule for a method (RFC 9110 §5.6.2), near enough: what the router does not know is 405
+// or 404.
 bool is_method(std::string_view text) {
   return !text.empty() && text.size() <= 16 &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
@@ -29,14 +31,18 @@ bool is_method(std::string_view text) {
 void ws_requests::take(wire::request asked) {
   const auto id = asked.id;
   if (pending_.contains(id))
-    return host_.send_now(0, wire::error{"invalid_argument", "request " + std::to_string(id) + " is not answered yet",
-                                         {{"field", "id"}}, {}});
+    return host_.send_now(0, wire::error{"invalid_argument",
+                                         "request " + std::to_string(id) + " is not answered yet",
+                                         {{"field", "id"}},
+                                         {}});
   auto& entry = pending_[id];
   entry.asked.request_id = fresh_uuid(host_.given().clock).text();
-  if (pending_.size() > ws_requests_in_flight_max) return refuse(id, "overloaded", "64 requests wait for an answer");
+  if (pending_.size() > ws_requests_in_flight_max)
+    return refuse(id, "overloaded", "64 requests wait for an answer");
   if (!is_method(asked.method)) return refuse(id, "bad_request", "the method is not one");
   entry.asked.method = std::move(asked.method);
-  if (!split_target(asked.path, entry.asked)) return refuse(id, "bad_request", "the path is not one");
+  if (!split_target(asked.path, entry.asked))
+    return refuse(id, "bad_request", "the path is not one");
   for (auto& [name, value] : asked.headers) entry.asked.headers[lower(name)] = std::move(value);
   entry.asked.headers.erase("authorization");
   entry.asked.headers.erase("cookie");
@@ -46,7 +52,8 @@ void ws_requests::take(wire::request asked) {
     return refuse(id, "bad_request", "a body is whole in the request, or all of it in body frames");
   if (entry.body_size > ws_request_body_bytes_max ||
       bodies_bytes_ + entry.body_size > ws_request_bodies_bytes_max)
-    return refuse(id, "payload_too_large", "a body has at most 2 MiB, all unfinished ones of a connection 4 MiB");
+    return refuse(id, "payload_too_large",
+                  "a body has at most 2 MiB, all unfinished ones of a connection 4 MiB");
   if (entry.asked.body.size() == entry.body_size) return dispatch(id);
   bodies_bytes_ += entry.body_size;
 }
@@ -54,16 +61,19 @@ void ws_requests::take(wire::request asked) {
 void ws_requests::take(std::uint32_t id, const wire::body& part) {
   const auto found = pending_.find(id);
   const auto bad = [&](std::string message) {
-    host_.send_now(0, wire::error{"invalid_argument", std::move(message), {{"request", std::to_string(id)}}, {}});
+    host_.send_now(
+        0,
+        wire::error{"invalid_argument", std::move(message), {{"request", std::to_string(id)}}, {}});
   };
   // After a refusal the rest of the body still arrives.
   if (found == pending_.end()) return bad("no request of this id waits for a body");
   auto& entry = found->second;
   if (entry.dispatched) return bad("the request has its whole body");
   const auto size = part.bytes.size;
-  if (part.offset != entry.asked.body.size() || size > entry.body_size - entry.asked.body.size() || size == 0)
-    return bad("expected the body's bytes from " + std::to_string(entry.asked.body.size()) + " on, up to " +
-               std::to_string(entry.body_size));
+  if (part.offset != entry.asked.body.size() || size > entry.body_size - entry.asked.body.size() ||
+      size == 0)
+    return bad("expected the body's bytes from " + std::to_string(entry.asked.body.size()) +
+               " on, up to " + std::to_string(entry.body_size));
   entry.asked.body += part.bytes.view();
   if (entry.asked.body.size() < entry.body_size) return;
   bodies_bytes_ -= entry.body_size;
@@ -79,11 +89,12 @@ void ws_requests::dispatch(std::uint32_t id) {
   asked.by = who.by;
   asked.is_admin = who.is_admin;
   asked.remote = remote_;
-  routes_.dispatch(std::move(asked), [strand = host_.executor(), to = weak_from_this(), id](response given) {
-    boost::asio::post(strand, [to, id, given = std::move(given)]() mutable {
-      if (auto requests = to.lock()) requests->answer(id, std::move(given));
-    });
-  });
+  routes_.dispatch(std::move(asked),
+                   [strand = host_.executor(), to = weak_from_this(), id](response given) {
+                     boost::asio::post(strand, [to, id, given = std::move(given)]() mutable {
+                       if (auto requests = to.lock()) requests->answer(id, std::move(given));
+                     });
+                   });
 }
 
 void ws_requests::refuse(std::uint32_t id, std::string_view code, std::string_view message) {
@@ -96,11 +107,15 @@ void ws_requests::answer(std::uint32_t id, response given) {
   if (found == pending_.end()) return;
   const auto request_id = found->second.asked.request_id;
   pending_.erase(found);
-  if (given.tunnel) given = problem_response(kind_named("upgrade_required"), "ports are reached by HTTP upgrade", request_id);
+  if (given.tunnel)
+    given = problem_response(kind_named("upgrade_required"), "ports are reached by HTTP upgrade",
+                             request_id);
   if (!drain(given, ws_response_body_bytes_max))
-    given = problem_response(kind_named("payload_too_large"), "the answer is larger than 8 MiB: ask by HTTP", request_id);
+    given = problem_response(kind_named("payload_too_large"),
+                             "the answer is larger than 8 MiB: ask by HTTP", request_id);
   else if (host_.queued_bytes() + given.body.size() > ws_large_answers_bytes_max)
-    given = problem_response(kind_named("overloaded"), "16 MiB wait to be read: read, then ask again", request_id);
+    given = problem_response(kind_named("overloaded"),
+                             "16 MiB wait to be read: read, then ask again", request_id);
   wire::response out;
   out.id = id;
   out.status = static_cast<std::uint16_t>(given.status);

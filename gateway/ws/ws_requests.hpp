@@ -1,5 +1,6 @@
-// REST requests that came as frames: bodies put together, the router asked, the answer cut into frames. Lives on the
-// connection's strand and is destroyed with the connection; answers that come later find nobody.
+// REST requests that came as frames: bodies put together, the router asked, the answer cut into
+// frames. Lives on the connection's strand and is destroyed with the connection; answers that come
+// later find nobody.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,6 @@
-// The socket under a connection: messages in, messages out, one of each at a time. Beast's stream implements it
-// (ws_stream.hpp), tests do without sockets. Everything runs on the executor, a strand.
+// The socket under a connection: messages in, messages out, one of each at a time. Beast's stream
+// implements it (ws_stream.hpp), tests do without sockets. Everything runs on the executor, a
+// strand.
 #pragma once
 
 #include <memory>

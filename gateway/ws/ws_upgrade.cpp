@@ -2,7 +2,7 @@
 
 #include <boost/asio/detail/socket_types.hpp>  // the socket options' numbers
 #include <boost/asio/dispatch.hpp>
-#include <boost/beast/http/write.hpp>
+#include <boost/asio/write.hpp>
 
 #include "gateway/auth/authenticator.hpp"
 #include "gateway/http_convert.hpp"
@@ -28,13 +28,15 @@ void tune(beast::tcp_stream& stream) {
   error_code ignored;
   socket.set_option(boost::asio::ip::tcp::no_delay{true}, ignored);
   socket.set_option(boost::asio::socket_base::send_buffer_size{send_buffer_bytes}, ignored);
-  socket.set_option(boost::asio::detail::socket_option::integer<IPPROTO_TCP, TCP_NOTSENT_LOWAT>{unsent_bytes_max},
-                    ignored);
+  socket.set_option(
+      boost::asio::detail::socket_option::integer<IPPROTO_TCP, TCP_NOTSENT_LOWAT>{unsent_bytes_max},
+      ignored);
 }
 
 // The first of ours in the client's list; empty if there is none.
 std::string_view chosen_protocol(const ws_upgrade_request& upgrade) {
-  for (const auto offered : beast::http::token_list{upgrade[beast::http::field::sec_websocket_protocol]}) {
+  for (const auto offered :
+       beast::http::token_list{upgrade[beast::http::field::sec_websocket_protocol]}) {
     if (offered == binary_protocol) return binary_protocol;
     if (offered == json_protocol) return json_protocol;
   }
@@ -45,7 +47,8 @@ std::string_view chosen_protocol(const ws_upgrade_request& upgrade) {
 template <class Stream>
 class upgrading : public std::enable_shared_from_this<upgrading<Stream>> {
  public:
-  upgrading(Stream stream, ws_upgrade_request upgrade, upgrade_context context, std::shared_ptr<ws_hub> hub)
+  upgrading(Stream stream, ws_upgrade_request upgrade, upgrade_context context,
+            std::shared_ptr<ws_hub> hub)
       : transport_{std::make_shared<ws_stream<Stream>>(std::move(stream))},
         upgrade_{std::move(upgrade)},
         context_{std::move(context)},
@@ -54,23 +57,28 @@ class upgrading : public std::enable_shared_from_this<upgrading<Stream>> {
   void begin() {
     protocol_ = chosen_protocol(upgrade_);
     if (protocol_.empty())
-      return refuse(problem_response(kind_named("bad_request"),
-                                     "offer one of the WebSocket subprotocols berth.v1 and berth.v1.json",
-                                     context_.request_id));
+      return refuse(
+          problem_response(kind_named("bad_request"),
+                           "offer one of the WebSocket subprotocols berth.v1 and berth.v1.json",
+                           context_.request_id));
     auto asked = to_request(upgrade_, context_.remote, context_.request_id);
-    if (!asked) return refuse(problem_response(kind_named("bad_request"), asked.error().why, context_.request_id));
+    if (!asked)
+      return refuse(
+          problem_response(kind_named("bad_request"), asked.error().why, context_.request_id));
     const auto credential = authenticator::credential_of(trusted(std::move(*asked)));
     if (!credential) return accept({});
-    context_.auth.authenticate(*credential, [self = this->shared_from_this()](outcome<identity> who) {
-      boost::asio::post(self->transport_->executor(), [self, who = std::move(who)]() mutable {
-        if (!who) return self->refuse(problem_response(who.error(), self->context_.request_id));
-        self->accept(std::move(*who));
-      });
-    });
+    context_.auth.authenticate(
+        *credential, [self = this->shared_from_this()](outcome<identity> who) {
+          boost::asio::post(self->transport_->executor(), [self, who = std::move(who)]() mutable {
+            if (!who) return self->refuse(problem_response(who.error(), self->context_.request_id));
+            self->accept(std::move(*who));
+          });
+        });
   }
 
  private:
-  // A page of another origin can make a browser send its cookie here; such a page must say hello with a token.
+  // A page of another origin can make a browser send its cookie here; such a page must say hello
+  // with a token.
   static request trusted(request asked) {
     const auto origin = asked.headers.find("origin");
     if (origin == asked.headers.end()) return asked;
@@ -88,10 +96,11 @@ class upgrading : public std::enable_shared_from_this<upgrading<Stream>> {
     times.idle_timeout = ws_silence_max;
     times.keep_alive_pings = true;
     socket.set_option(times);
-    socket.set_option(websocket::stream_base::decorator{[protocol = protocol_](websocket::response_type& response) {
-      response.set(beast::http::field::sec_websocket_protocol, protocol);
-      response.set(beast::http::field::server, "berth");
-    }});
+    socket.set_option(websocket::stream_base::decorator{
+        [protocol = protocol_](websocket::response_type& response) {
+          response.set(beast::http::field::sec_websocket_protocol, protocol);
+          response.set(beast::http::field::server, "berth");
+        }});
     websocket::permessage_deflate deflate;
     deflate.server_enable = true;
     deflate.server_max_window_bits = ws_deflate_window_bits;
@@ -102,30 +111,30 @@ class upgrading : public std::enable_shared_from_this<upgrading<Stream>> {
     socket.set_option(deflate);
     socket.read_message_max(wire::message_bytes_max);
     socket.auto_fragment(false);
-    socket.async_accept(upgrade_, [self = this->shared_from_this(), who = std::move(who)](error_code failed) mutable {
+    socket.async_accept(upgrade_, [self = this->shared_from_this(),
+                                   who = std::move(who)](error_code failed) mutable {
       if (!failed) self->serve(std::move(who));
     });
   }
 
   void serve(std::optional<identity> who) {
     auto connections = context_.connections;
-    const auto connection = std::make_shared<ws_connection>(std::move(context_), hub_, std::move(who),
-                                                            protocol_ == json_protocol, transport_);
+    const auto connection = std::make_shared<ws_connection>(
+        std::move(context_), hub_, std::move(who), protocol_ == json_protocol, transport_);
     connection->begin(connections->enter(connection));
   }
 
   void refuse(const response& answer) {
-    auto message = std::make_shared<beast::http::response<beast::http::string_body>>(
-        to_message(answer, upgrade_.version(), false));
-    message->body() = answer.body;
-    message->prepare_payload();
+    const auto message = std::make_shared<std::string>(
+        header_text(answer, {upgrade_.version(), false, false}) + answer.body);
     auto& lowest = beast::get_lowest_layer(transport_->socket());
     lowest.expires_after(ws_handshake_max);
-    beast::http::async_write(transport_->socket().next_layer(), *message,
-                             [self = this->shared_from_this(), message, &lowest](error_code, std::size_t) {
-                               error_code ignored;
-                               lowest.socket().shutdown(boost::asio::ip::tcp::socket::shutdown_send, ignored);
-                             });
+    boost::asio::async_write(
+        transport_->socket().next_layer(), boost::asio::buffer(*message),
+        [self = this->shared_from_this(), message, &lowest](error_code, std::size_t) {
+          error_code ignored;
+          lowest.socket().shutdown(boost::asio::ip::tcp::socket::shutdown_send, ignored);
+        });
   }
 
   std::shared_ptr<ws_stream<Stream>> transport_;
@@ -136,10 +145,11 @@ class upgrading : public std::enable_shared_from_this<upgrading<Stream>> {
 };
 
 template <class Stream>
-void begin_upgrade(Stream stream, ws_upgrade_request upgrade, upgrade_context context, std::shared_ptr<ws_hub> hub) {
+void begin_upgrade(Stream stream, ws_upgrade_request upgrade, upgrade_context context,
+                   std::shared_ptr<ws_hub> hub) {
   const auto executor = stream.get_executor();
-  const auto made = std::make_shared<upgrading<Stream>>(std::move(stream), std::move(upgrade), std::move(context),
-                                                        std::move(hub));
+  const auto made = std::make_shared<upgrading<Stream>>(std::move(stream), std::move(upgrade),
+                                                        std::move(context), std::move(hub));
   boost::asio::dispatch(executor, [made] { made->begin(); });
 }
 
@@ -150,14 +160,17 @@ ws_server::ws_server(const services& given, boost::asio::any_io_executor executo
   hub_->begin();
 }
 
-ws_server::~ws_server() { hub_->stop(); }
+ws_server::~ws_server() {
+  hub_->stop();
+}
 
-void ws_server::accept(beast::tcp_stream stream, ws_upgrade_request upgrade, upgrade_context context) {
+void ws_server::accept(beast::tcp_stream stream, ws_upgrade_request upgrade,
+                       upgrade_context context) {
   begin_upgrade(std::move(stream), std::move(upgrade), std::move(context), hub_);
 }
 
-void ws_server::accept(boost::asio::ssl::stream<beast::tcp_stream> stream, ws_upgrade_request upgrade,
-                       upgrade_context context) {
+void ws_server::accept(boost::asio::ssl::stream<beast::tcp_stream> stream,
+                       ws_upgrade_request upgrade, upgrade_context context) {
   begin_upgrade(std::move(stream), std::move(upgrade), std::move(context), hub_);
 }
 

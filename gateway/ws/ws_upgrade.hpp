@@ -1,7 +1,8 @@
 // Where the HTTP server hands a stream over: a parsed GET /api/v1/ws with `Upgrade: websocket`.
 //
-// The stream's executor must be a strand (accept with net::make_strand): everything a connection does runs on it.
-// A connection lives until its socket ends, then leaves context.connections. Thread-safe.
+// The stream's executor must be a strand (accept with net::make_strand): everything a connection
+// does runs on it. A connection lives until its socket ends, then leaves context.connections.
+// Thread-safe.
 #pragma once
 
 #include <memory>
@@ -20,8 +21,8 @@ class ws_hub;
 
 using ws_upgrade_request = boost::beast::http::request<boost::beast::http::string_body>;
 
-// What WebSocket connections share: one reader of the journal's tail, for feeds and for sessions that end. Made
-// once a gateway, destroyed after its connections and before `given`.
+// What WebSocket connections share: one reader of the journal's tail, for feeds and for sessions
+// that end. Made once a gateway, destroyed after its connections and before `given`.
 class ws_server {
  public:
   // `executor` runs the journal reader; any executor of the gateway's io_context.
@@ -29,7 +30,8 @@ class ws_server {
   ~ws_server();
   ws_server(const ws_server&) = delete;
 
-  // Answers the upgrade (101, or 400 or 401 with the error body and the end of the connection) and serves it.
+  // Answers the upgrade (101, or 400 or 401 with the error body and the end of the connection) and
+  // serves it.
   void accept(boost::beast::tcp_stream stream, ws_upgrade_request upgrade, upgrade_context context);
   void accept(boost::asio::ssl::stream<boost::beast::tcp_stream> stream, ws_upgrade_request upgrade,
               upgrade_context context);

@@ -60,7 +60,8 @@ struct zstd_reader::context {
 zstd_reader::zstd_reader() = default;
 zstd_reader::~zstd_reader() = default;
 
-std::optional<std::string> zstd_reader::decompress(std::string_view bytes, bool fresh, std::size_t bytes_max) {
+std::optional<std::string> zstd_reader::decompress(std::string_view bytes, bool fresh,
+                                                   std::size_t bytes_max) {
   if (!context_) context_ = std::make_unique<context>();
   if (fresh) ZSTD_DCtx_reset(context_->raw, ZSTD_reset_session_only);
   std::string plain(bytes_max + 1, '\0');
@@ -69,7 +70,8 @@ std::optional<std::string> zstd_reader::decompress(std::string_view bytes, bool 
   while (in.pos < in.size) {
     const auto before = out.pos + in.pos;
     if (ZSTD_isError(ZSTD_decompressStream(context_->raw, &out, &in))) return std::nullopt;
-    if (out.pos > bytes_max || (out.pos + in.pos == before && in.pos < in.size)) return std::nullopt;
+    if (out.pos > bytes_max || (out.pos + in.pos == before && in.pos < in.size))
+      return std::nullopt;
   }
   // Output may wait inside the decoder although all input was taken.
   for (;;) {

@@ -1,6 +1,6 @@
-// Streaming compression of output for native clients (docs/protocol.md §10): one stream a connection and direction,
-// level 1, window 32 KiB, flushed at every frame. A writer weighs about 300 KiB, so it is given back when idle.
-// One thread at a time.
+// Streaming compression of output for native clients (docs/protocol.md §10): one stream a
+// connection and direction, level 1, window 32 KiB, flushed at every frame. A writer weighs about
+// 300 KiB, so it is given back when idle. One thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,8 @@ class zstd_writer {
     std::string bytes;
     bool fresh{};  // the stream began anew with this payload
   };
-  // Nothing if it would not pay: the payload then goes plain and the stream begins anew with the next one.
+  // Nothing if it would not pay: the payload then goes plain and the stream begins anew with the
+  // next one.
   std::optional<compressed> compress(std::string_view plain);
   void forget();  // gives the memory back
 

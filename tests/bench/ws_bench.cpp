@@ -1,6 +1,7 @@
-// What a client of a running berthd sees over the WebSocket: keystroke echo, bulk output, a keystroke beside a flood,
-// ^C under a flood, idle sockets. Prints one JSON object.
-//   ws_bench --server 127.0.0.1:7780 --token-file DIR/admin-token [--pid BERTHD] [--idle N] [--mib N] [--zstd]
+// What a client of a running berthd sees over the WebSocket: keystroke echo, bulk output, a
+// keystroke beside a flood, ^C under a flood, idle sockets. Prints one JSON object.
+//   ws_bench --server 127.0.0.1:7780 --token-file DIR/admin-token [--pid BERTHD] [--idle N] [--mib
+//   N] [--zstd]
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -48,7 +49,8 @@ class screen : public client::terminal_listener {
       if (tail_.size() > 8192) tail_.erase(0, tail_.size() - 4096);
     }
     if (pace_bytes_per_second_ > 0)
-      std::this_thread::sleep_for(std::chrono::duration<double>(static_cast<double>(bytes.size()) / pace_bytes_per_second_));
+      std::this_thread::sleep_for(std::chrono::duration<double>(static_cast<double>(bytes.size()) /
+                                                                pace_bytes_per_second_));
     if (auto* to = handle_.load()) to->consumed(offset + bytes.size());
     changed_.notify_all();
   }
@@ -61,7 +63,9 @@ class screen : public client::terminal_listener {
   template <class F>
   void wait(F ready) {
     std::unique_lock held(mutex_);
-    if (!changed_.wait_for(held, 120s, [&] { return ready(*this) || (!over_.empty() && !over_.starts_with("ended")); }))
+    if (!changed_.wait_for(held, 120s, [&] {
+          return ready(*this) || (!over_.empty() && !over_.starts_with("ended"));
+        }))
       fail("nothing came for 120 s");
     if (!ready(*this)) fail(over_);
   }
@@ -91,17 +95,23 @@ struct opened {
 
 class bench {
  public:
-  explicit bench(client::client_options options) : options_(std::move(options)), client_(client::client::start(options_)) {
+  explicit bench(client::client_options options)
+      : options_(std::move(options)), client_(client::client::start(options_)) {
     if (auto ready = client_->wait_ready(10s); !ready) fail(ready.error().message);
-    const auto name = "bench-" + std::to_string(clock_type::now().time_since_epoch().count() % 1'000'000);
-    const auto made = ask("POST", "/api/v1/environments?wait=true", {{"name", name}, {"instance_type", "compute"}});
+    const auto name =
+        "bench-" + std::to_string(clock_type::now().time_since_epoch().count() % 1'000'000);
+    const auto made = ask("POST", "/api/v1/environments?wait=true",
+                          {{"name", name}, {"instance_type", "compute"}});
     environment_ = std::string(made.at("environment").at("id").as_string());
   }
-  ~bench() { (void)client_->request_wait("DELETE", "/api/v1/environments/" + environment_, {}, "", 30s); }
+  ~bench() {
+    (void)client_->request_wait("DELETE", "/api/v1/environments/" + environment_, {}, "", 30s);
+  }
 
   std::string make_terminal(const std::string& script) {
-    const auto made = ask("POST", "/api/v1/environments/" + environment_ + "/terminals",
-                          {{"cols", 80}, {"rows", 24}, {"command", json::array{"/bin/sh", "-c", script}}});
+    const auto made =
+        ask("POST", "/api/v1/environments/" + environment_ + "/terminals",
+            {{"cols", 80}, {"rows", 24}, {"command", json::array{"/bin/sh", "-c", script}}});
     return std::string(made.at("terminal").at("id").as_string());
   }
   opened open(const std::string& script, std::uint64_t window = 256 * 1024) {
@@ -124,7 +134,10 @@ class bench {
       us.push_back(us_since(start));
     }
     std::sort(us.begin(), us.end());
-    return {{"keys", keys}, {"p50_us", us[us.size() / 2]}, {"p99_us", us[us.size() * 99 / 100]}, {"max_us", us.back()}};
+    return {{"keys", keys},
+            {"p50_us", us[us.size() / 2]},
+            {"p99_us", us[us.size() * 99 / 100]},
+            {"max_us", us.back()}};
   }
 
   opened raw_cat() {
@@ -134,11 +147,13 @@ class bench {
   }
 
   json::object bulk(std::uint64_t mib) {
-    auto on = open("head -c " + std::to_string(mib << 20) + " /dev/zero | tr '\\0' 'x'", 1024 * 1024);
+    auto on =
+        open("head -c " + std::to_string(mib << 20) + " /dev/zero | tr '\\0' 'x'", 1024 * 1024);
     const auto start = clock_type::now();
     on.shown->wait([](const screen& s) { return s.over(); });
     const auto seconds = us_since(start) / 1e6;
-    return {{"bytes", on.shown->end()}, {"mb_per_s", static_cast<double>(on.shown->end()) / seconds / 1e6},
+    return {{"bytes", on.shown->end()},
+            {"mb_per_s", static_cast<double>(on.shown->end()) / seconds / 1e6},
             {"complete", on.shown->end() == mib << 20 && !on.shown->holes()}};
   }
 
@@ -161,13 +176,17 @@ class bench {
     const auto before = on.shown->end();
     const auto start = clock_type::now();
     on.handle->input("\x03");
-    on.shown->wait([](const screen& s) { return s.tail().find("READY> ", s.tail().size() > 200 ? s.tail().size() - 200 : 0) != std::string::npos; });
+    on.shown->wait([](const screen& s) {
+      return s.tail().find("READY> ", s.tail().size() > 200 ? s.tail().size() - 200 : 0) !=
+             std::string::npos;
+    });
     return {{"ms_to_prompt", us_since(start) / 1e3}, {"bytes_after", on.shown->end() - before}};
   }
 
  private:
   json::object ask(const std::string& method, const std::string& path, const json::object& body) {
-    const auto answer = client_->request_wait(method, path, {{"content-type", "application/json"}}, json::serialize(body), 60s);
+    const auto answer = client_->request_wait(method, path, {{"content-type", "application/json"}},
+                                              json::serialize(body), 60s);
     if (!answer) fail(path + ": " + answer.error().message);
     if (answer->status >= 300) fail(path + ": " + answer->body);
     return json::parse(answer->body).as_object();
@@ -186,7 +205,8 @@ std::uint64_t resident_kib(int pid) {
 }
 
 // Sockets that said hello and opened one terminal, then nothing.
-json::object idle_sockets(const client::client_options& options, int count, int pid, const std::string& terminal) {
+json::object idle_sockets(const client::client_options& options, int count, int pid,
+                          const std::string& terminal) {
   namespace beast = boost::beast;
   boost::asio::io_context io;
   std::vector<std::unique_ptr<beast::websocket::stream<beast::tcp_stream>>> sockets;
@@ -199,10 +219,11 @@ json::object idle_sockets(const client::client_options& options, int count, int 
     tcp.open(boost::asio::ip::tcp::v4());
     tcp.bind({boost::asio::ip::make_address_v4("127.0.1." + std::to_string(1 + i % 200)), 0});
     socket->next_layer().connect({boost::asio::ip::make_address(options.host), options.port});
-    socket->set_option(beast::websocket::stream_base::decorator([&](beast::websocket::request_type& request) {
-      request.set(beast::http::field::sec_websocket_protocol, "berth.v1");
-      request.set(beast::http::field::authorization, "Bearer " + options.token);
-    }));
+    socket->set_option(
+        beast::websocket::stream_base::decorator([&](beast::websocket::request_type& request) {
+          request.set(beast::http::field::sec_websocket_protocol, "berth.v1");
+          request.set(beast::http::field::authorization, "Bearer " + options.token);
+        }));
     socket->handshake(options.host, "/api/v1/ws");
     socket->binary(true);
     wire::open asked;
@@ -218,7 +239,9 @@ json::object idle_sockets(const client::client_options& options, int count, int 
   const auto seconds = us_since(start) / 1e6;
   std::this_thread::sleep_for(2s);
   const auto after = resident_kib(pid);
-  return {{"sockets", count}, {"open_per_s", count / seconds}, {"rss_kib_each", static_cast<double>(after - before) / count}};
+  return {{"sockets", count},
+          {"open_per_s", count / seconds},
+          {"rss_kib_each", static_cast<double>(after - before) / count}};
 }
 
 }  // namespace

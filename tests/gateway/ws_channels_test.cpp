@@ -9,7 +9,8 @@ using namespace berth::testing;
 
 namespace {
 
-wire::request ask(std::uint32_t id, std::string method, std::string path, std::string body = {}, wire::pairs headers = {}) {
+wire::request ask(std::uint32_t id, std::string method, std::string path, std::string body = {},
+                  wire::pairs headers = {}) {
   wire::request out;
   out.id = id;
   out.method = std::move(method);
@@ -30,13 +31,16 @@ wire::open watch(wire::target target, std::string id, std::string after = {}) {
 
 }  // namespace
 
-TEST_CASE("requests: a command over the socket has the answer it has over HTTP, and a retry the same one", "[gateway]") {
+TEST_CASE(
+    "requests: a command over the socket has the answer it has over HTTP, and a retry the same one",
+    "[gateway]") {
   ws_world world;
   ws_peer peer(world, false);
   peer.hello();
   (void)peer.heard();
   const std::string body = R"({"name":"web","instance_type":"lightweight"})";
-  const wire::pairs headers{{"Idempotency-Key", "0190a5d0-0000-7000-8000-000000000001"}, {"Content-Type", "application/json"}};
+  const wire::pairs headers{{"Idempotency-Key", "0190a5d0-0000-7000-8000-000000000001"},
+                            {"Content-Type", "application/json"}};
   peer.say(0, ask(1, "POST", "/api/v1/environments", body, headers));
   const auto first = peer.hear<wire::response>();
   CHECK(first.status == 201);
@@ -70,10 +74,12 @@ TEST_CASE("requests: large bodies come and go in parts", "[gateway]") {
   peer.hello();
   (void)peer.heard();
   const std::string body = R"({"command":["cat"],"stdin":")" + big + R"("})";
-  auto asked = ask(7, "POST", "/api/v1/environments/web/exec", "", {{"content-type", "application/json"}});
+  auto asked =
+      ask(7, "POST", "/api/v1/environments/web/exec", "", {{"content-type", "application/json"}});
   asked.body_size = static_cast<std::uint32_t>(body.size());
   std::vector<wire::frame> frames{{0, asked}};
-  for (std::size_t at = 0; at < body.size(); at += 30'000) frames.push_back({7, wire::body{at, wire::whole(body.substr(at, 30'000))}});
+  for (std::size_t at = 0; at < body.size(); at += 30'000)
+    frames.push_back({7, wire::body{at, wire::whole(body.substr(at, 30'000))}});
   peer.say(frames);
   wire::response head;
   std::string answer;
@@ -126,7 +132,8 @@ TEST_CASE("requests: at most 64 wait for an answer", "[gateway]") {
   CHECK(peer.hear<wire::response>().status == 200);
 }
 
-TEST_CASE("environment channel: the present state, then each change, for its owner only", "[gateway]") {
+TEST_CASE("environment channel: the present state, then each change, for its owner only",
+          "[gateway]") {
   ws_world world;
   const auto id = world.below.make_environment("web");
   ws_peer peer(world, true);
@@ -162,7 +169,8 @@ TEST_CASE("environment channel: the present state, then each change, for its own
   CHECK(eve.hear<wire::closed>().code == "not_found");
 }
 
-TEST_CASE("environment channel: a client that does not read gets the newest state, not each one", "[gateway]") {
+TEST_CASE("environment channel: a client that does not read gets the newest state, not each one",
+          "[gateway]") {
   ws_world world;
   const auto id = world.below.make_environment("web");
   ws_peer peer(world, false);
@@ -178,13 +186,19 @@ TEST_CASE("environment channel: a client that does not read gets the newest stat
   peer.transport->stuck = false;
   peer.transport->finish_write();
   std::vector<std::uint64_t> versions;
-  for (const auto& one : peer.heard()) versions.push_back(std::get<wire::environment_state>(one.what).version);
+  for (const auto& one : peer.heard())
+    versions.push_back(std::get<wire::environment_state>(one.what).version);
   CHECK(versions.size() <= 3);
   CHECK(std::is_sorted(versions.begin(), versions.end()));
-  CHECK(boost::json::parse(world.below.call("GET", "/api/v1/environments/web")->given->body).as_object().at("environment").at("version").to_number<std::uint64_t>() == versions.back());
+  CHECK(boost::json::parse(world.below.call("GET", "/api/v1/environments/web")->given->body)
+            .as_object()
+            .at("environment")
+            .at("version")
+            .to_number<std::uint64_t>() == versions.back());
 }
 
-TEST_CASE("feed channel: what happened behind the cursor, then what happens, resumed without loss", "[gateway]") {
+TEST_CASE("feed channel: what happened behind the cursor, then what happens, resumed without loss",
+          "[gateway]") {
   ws_world world;
   world.below.make_environment("web");
   const auto other = world.below.make_account("eve");

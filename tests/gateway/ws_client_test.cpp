@@ -1,4 +1,5 @@
-// The C++ client against the real listener on loopback: resuming, input once, requests, refusals, hostile messages.
+// The C++ client against the real listener on loopback: resuming, input once, requests, refusals,
+// hostile messages.
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -28,8 +29,16 @@ constexpr auto deadline = 20s;
 struct served {
   gateway_world below;
   terminal_kernel kernel{below.kernel};
-  gateway::services given{kernel, below.views, below.journal, below.bulk, below.host, below.clock, gateway_world::key(),
-                          [] { return std::string(); }, [] { return true; }, below.services.when_projected};
+  gateway::services given{kernel,
+                          below.views,
+                          below.journal,
+                          below.bulk,
+                          below.host,
+                          below.clock,
+                          gateway_world::key(),
+                          [] { return std::string(); },
+                          [] { return true; },
+                          below.services.when_projected};
   gateway::gateway front{gateway::gateway_options{}, given};
   std::uint16_t port = *front.start();
   account_id account = gateway::account_id_of("admin");
@@ -82,13 +91,15 @@ struct collector : client::terminal_listener {
 std::string noise(std::size_t size) {
   std::string out(size, '\0');
   std::uint64_t seed = 3;
-  for (auto& c : out) c = static_cast<char>((seed = seed * 6364136223846793005 + 1442695040888963407) >> 60);
+  for (auto& c : out)
+    c = static_cast<char>((seed = seed * 6364136223846793005 + 1442695040888963407) >> 60);
   return out;
 }
 
 }  // namespace
 
-TEST_CASE("client: output and typed input survive a connection that is cut again and again", "[gateway]") {
+TEST_CASE("client: output and typed input survive a connection that is cut again and again",
+          "[gateway]") {
   served server;
   cuttable_proxy proxy(server.port);
   const auto all = noise(4'000'000);
@@ -103,7 +114,8 @@ TEST_CASE("client: output and typed input survive a connection that is cut again
   }
   std::string typed;
   for (int i = 0; i < 40; ++i) {
-    server.kernel.print(server.terminal, all.substr(static_cast<std::size_t>(i) * 100'000, 100'000));
+    server.kernel.print(server.terminal,
+                        all.substr(static_cast<std::size_t>(i) * 100'000, 100'000));
     for (int key = 0; key < 25; ++key) {
       const auto text = std::to_string(i) + "." + std::to_string(key) + " ";
       while (!terminal->input(text)) std::this_thread::yield();
@@ -115,7 +127,8 @@ TEST_CASE("client: output and typed input survive a connection that is cut again
       CHECK(client->request_wait("GET", "/api/v1/environments", {}, "", 10s));
     }
   }
-  CHECK(listener->wait([&] { return listener->bytes.size() == all.size() && listener->applied == 1000; }));
+  CHECK(listener->wait(
+      [&] { return listener->bytes.size() == all.size() && listener->applied == 1000; }));
   CHECK(listener->contiguous);
   CHECK(listener->bytes == all);
   CHECK(server.kernel.typed(server.terminal) == typed);
@@ -134,22 +147,25 @@ TEST_CASE("client: input that is refused for a while is sent again, in order", "
   auto terminal = client->open_terminal({server.terminal.value}, listener);
   CHECK(terminal->input("a"));
   REQUIRE(listener->wait([&] { return listener->applied == 1; }));
-  server.kernel.with(server.terminal, [](auto& t) { t.refuse_input = reject(rejection_code::unavailable, "away"); });
+  server.kernel.with(server.terminal,
+                     [](auto& t) { t.refuse_input = reject(rejection_code::unavailable, "away"); });
   for (const auto* key : {"b", "c", "d"}) CHECK(terminal->input(key));
   CHECK(listener->wait([&] { return listener->applied == 4; }));
   CHECK(server.kernel.typed(server.terminal) == "abcd");
   CHECK_FALSE(terminal->input(std::string(65'537, 'x')));
 }
 
-TEST_CASE("client: requests have answers, over a cut too, and a command is executed once", "[gateway]") {
+TEST_CASE("client: requests have answers, over a cut too, and a command is executed once",
+          "[gateway]") {
   served server;
   cuttable_proxy proxy(server.port);
   const auto client = client::client::start(server.options(proxy.port()));
   REQUIRE(client->wait_ready(10s));
   for (int i = 0; i < 20; ++i) {
     if (i % 5 == 4) proxy.cut();
-    const auto made = client->request_wait("POST", "/api/v1/environments", {{"content-type", "application/json"}},
-                                           R"({"name":"e)" + std::to_string(i) + R"(","instance_type":"lightweight"})", 10s);
+    const auto made = client->request_wait(
+        "POST", "/api/v1/environments", {{"content-type", "application/json"}},
+        R"({"name":"e)" + std::to_string(i) + R"(","instance_type":"lightweight"})", 10s);
     REQUIRE(made);
     CHECK(made->status == 201);
   }
@@ -166,16 +182,18 @@ TEST_CASE("client: watches an environment and the feed", "[gateway]") {
   std::mutex mutex;
   std::condition_variable changed;
   std::string state, events;
-  const auto watching = client->watch_environment(id, [&](const client::client_result<client::notice>& now) {
-    const std::scoped_lock held(mutex);
-    state = now ? now->body : now.error().code;
-    changed.notify_all();
-  });
-  const auto following = client->follow_feed("", [&](const client::client_result<client::notice>& now) {
-    const std::scoped_lock held(mutex);
-    events += now ? now->body : now.error().code;
-    changed.notify_all();
-  });
+  const auto watching =
+      client->watch_environment(id, [&](const client::client_result<client::notice>& now) {
+        const std::scoped_lock held(mutex);
+        state = now ? now->body : now.error().code;
+        changed.notify_all();
+      });
+  const auto following =
+      client->follow_feed("", [&](const client::client_result<client::notice>& now) {
+        const std::scoped_lock held(mutex);
+        events += now ? now->body : now.error().code;
+        changed.notify_all();
+      });
   const auto wait = [&](auto ready) {
     std::unique_lock held(mutex);
     return changed.wait_for(held, deadline, ready);
@@ -204,7 +222,8 @@ TEST_CASE("client: gives up where trying again changes nothing, and says why", "
   CHECK(listener->wait([&] { return listener->over == "not_found"; }));
 }
 
-TEST_CASE("client: a server that goes away says so, and another on its port is found again", "[gateway]") {
+TEST_CASE("client: a server that goes away says so, and another on its port is found again",
+          "[gateway]") {
   served server;
   server.kernel.print(server.terminal, "before ");
   const auto listener = std::make_shared<collector>();
@@ -221,7 +240,10 @@ TEST_CASE("client: a server that goes away says so, and another on its port is f
   CHECK(listener->contiguous);
 }
 
-TEST_CASE("listener: hostile messages on a live socket are answered typed or closed, and the server goes on", "[gateway]") {
+TEST_CASE(
+    "listener: hostile messages on a live socket are answered typed or closed, and the server goes "
+    "on",
+    "[gateway]") {
   namespace beast = boost::beast;
   namespace websocket = beast::websocket;
   served server;
@@ -255,7 +277,8 @@ TEST_CASE("listener: hostile messages on a live socket are answered typed or clo
     socket->write(boost::asio::buffer(wire::encode_message({0, wire::hello{}})), failed);
     for (int i = 0; i < 20 && !failed; ++i) {
       std::string message = wire::encode_message(random.next());
-      for (auto n = dice() % 4; n > 0; --n) message[dice() % message.size()] = static_cast<char>(dice());
+      for (auto n = dice() % 4; n > 0; --n)
+        message[dice() % message.size()] = static_cast<char>(dice());
       if (round % 10 == 9 && i == 10) message.assign(300'000, 'x');
       socket->write(boost::asio::buffer(message), failed);
     }
@@ -265,7 +288,8 @@ TEST_CASE("listener: hostile messages on a live socket are answered typed or clo
       buffer.clear();
       socket->read(buffer, failed);
       if (failed) break;
-      const auto raw = wire::split_message({static_cast<const char*>(buffer.cdata().data()), buffer.size()});
+      const auto raw =
+          wire::split_message({static_cast<const char*>(buffer.cdata().data()), buffer.size()});
       REQUIRE(raw);
       for (const auto& one : *raw) {
         const auto what = wire::parse_frame(one.header, one.payload);
@@ -275,7 +299,8 @@ TEST_CASE("listener: hostile messages on a live socket are answered typed or clo
       }
     }
     if (!answered && failed == websocket::error::closed)
-      CHECK((socket->reason().code == 4400 || socket->reason().code == websocket::close_code::too_big));
+      CHECK((socket->reason().code == 4400 ||
+             socket->reason().code == websocket::close_code::too_big));
   }
   const auto listener = std::make_shared<collector>();
   const auto client = client::client::start(server.options());

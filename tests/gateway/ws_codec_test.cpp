@@ -41,8 +41,10 @@ std::string from_hex(std::string_view text) {
   for (const char c : text) {
     const auto digit = std::string_view("0123456789abcdef").find(c);
     if (digit == std::string_view::npos) continue;
-    if (high < 0) high = static_cast<int>(digit);
-    else out.push_back(static_cast<char>(high * 16 + static_cast<int>(digit))), high = -1;
+    if (high < 0)
+      high = static_cast<int>(digit);
+    else
+      out.push_back(static_cast<char>(high * 16 + static_cast<int>(digit))), high = -1;
   }
   return out;
 }
@@ -103,7 +105,9 @@ TEST_CASE("wire: every message's fields are as many as the schema's", "[gateway]
   CHECK(checked == 20);
 }
 
-TEST_CASE("wire: mutated binary messages give frames or typed errors, never more bytes than there are", "[gateway]") {
+TEST_CASE(
+    "wire: mutated binary messages give frames or typed errors, never more bytes than there are",
+    "[gateway]") {
   random_frames random{7};
   std::mt19937_64 dice{7};
   std::size_t framing = 0, problems = 0, frames = 0;
@@ -120,7 +124,8 @@ TEST_CASE("wire: mutated binary messages give frames or typed errors, never more
     for (const auto& one : *raw) {
       const auto parsed = parse_frame(one.header, one.payload);
       ++(parsed ? frames : problems);
-      if (!parsed) CHECK((parsed.error().code == "malformed" || parsed.error().code == "unsupported"));
+      if (!parsed)
+        CHECK((parsed.error().code == "malformed" || parsed.error().code == "unsupported"));
     }
   }
   CHECK(framing > 1000);
@@ -134,7 +139,8 @@ TEST_CASE("wire: mutated JSON messages give frames or typed errors", "[gateway]"
   std::size_t framing = 0, problems = 0, frames = 0;
   for (int i = 0; i < 10'000; ++i) {
     auto text = encode_json(random.next());
-    for (auto n = dice() % 3; n > 0; --n) text[dice() % text.size()] = "0123456789abc\"{}[]:,\\x"[dice() % 22];
+    for (auto n = dice() % 3; n > 0; --n)
+      text[dice() % text.size()] = "0123456789abc\"{}[]:,\\x"[dice() % 22];
     const auto objects = split_json(text);
     if (!objects) {
       ++framing;
@@ -151,16 +157,22 @@ TEST_CASE("wire: mutated JSON messages give frames or typed errors", "[gateway]"
   CHECK(frames > 500);
 }
 
-TEST_CASE("wire: a frame cut short, a length beyond the message and an empty message are framing errors", "[gateway]") {
+TEST_CASE(
+    "wire: a frame cut short, a length beyond the message and an empty message are framing errors",
+    "[gateway]") {
   const auto whole_frame = encode_message({1, input{1, "ls\r"}});
-  for (std::size_t size = 0; size < whole_frame.size(); ++size) CHECK_FALSE(split_message(whole_frame.substr(0, size)));
+  for (std::size_t size = 0; size < whole_frame.size(); ++size)
+    CHECK_FALSE(split_message(whole_frame.substr(0, size)));
   CHECK(split_message(whole_frame + whole_frame)->size() == 2);
-  for (const auto* text : {"", "12", "\"kind\"", "[]", "[1]", "{}", "{\"kind\":1}", "{\"kind\":\"ping\"", "nul"})
+  for (const auto* text :
+       {"", "12", "\"kind\"", "[]", "[1]", "{}", "{\"kind\":1}", "{\"kind\":\"ping\"", "nul"})
     CHECK_FALSE(split_json(text));
 }
 
 TEST_CASE("wire: problems name the member and keep the channel", "[gateway]") {
-  const auto problem = [](std::string_view text) { return parse_json(split_json(text)->front()).error(); };
+  const auto problem = [](std::string_view text) {
+    return parse_json(split_json(text)->front()).error();
+  };
   const auto cols = problem(R"({"kind":"resize","channel":3,"cols":"80"})");
   CHECK(cols.code == "malformed");
   CHECK(cols.channel == 3);
@@ -181,7 +193,8 @@ TEST_CASE("wire: JSON knows the end by name and typed text as it is", "[gateway]
   const auto at_end = parsed(R"({"kind":"open","channel":1,"from":"end"})");
   CHECK(std::get<open>(at_end.what).from == from_end);
   CHECK(encode_json(at_end).find(R"("from":"end")") != std::string::npos);
-  CHECK(std::get<input>(parsed(R"({"kind":"input","channel":1,"sequence":1,"text":"ls\r"})").what).bytes == "ls\r");
+  CHECK(std::get<input>(parsed(R"({"kind":"input","channel":1,"sequence":1,"text":"ls\r"})").what)
+            .bytes == "ls\r");
 }
 
 TEST_CASE("wire: the hex of docs/protocol.md is the JSON of docs/protocol.md", "[gateway]") {
@@ -210,16 +223,18 @@ TEST_CASE("wire: the hex of docs/protocol.md is the JSON of docs/protocol.md", "
   }
   finish();
   REQUIRE(found.size() == 9);
-  for (const auto* want :
-       {R"({"kind":"hello","token":"brt_secret","client":"doc/1"})",
-        R"({"kind":"open","channel":1,"target":"terminal","id":"term_01","right":"drive","credit_until":262144})",
-        R"({"kind":"opened","channel":1,"end":5,"cols":80,"rows":24,"status":"RUNNING"})",
-        R"({"kind":"output","channel":1,"offset":0,"data":"JCAtPiA="})",
-        R"({"kind":"input","channel":1,"sequence":1,"data":"bHMN"})",
-        R"({"kind":"input_applied","channel":1,"sequence":1})",
-        R"({"kind":"output","channel":1,"offset":5,"data":"bHMNCg=="})",
-        R"({"kind":"credit","channel":1,"consumed":9,"until":262153})",
-        R"({"kind":"durable","channel":1,"offset":9})"}) {
+  for (
+      const auto* want :
+      {R"({"kind":"hello","token":"brt_secret","client":"doc/1"})",
+       R"({"kind":"open","channel":1,"target":"terminal","id":"term_01","right":"drive",)"
+       R"("credit_until":262144})",
+       R"({"kind":"opened","channel":1,"end":5,"cols":80,"rows":24,"status":"RUNNING"})",
+       R"({"kind":"output","channel":1,"offset":0,"data":"JCAtPiA="})",
+       R"({"kind":"input","channel":1,"sequence":1,"data":"bHMN"})",
+       R"({"kind":"input_applied","channel":1,"sequence":1})",
+       R"({"kind":"output","channel":1,"offset":5,"data":"bHMNCg=="})",
+       R"({"kind":"credit","channel":1,"consumed":9,"until":262153})",
+       R"({"kind":"durable","channel":1,"offset":9})"}) {
     CHECK(page.find(want) != std::string::npos);
     CHECK(found.front() == *parse_json(split_json(want)->front()));
     found.erase(found.begin());

@@ -11,7 +11,8 @@ constexpr std::uint64_t window = 262'144;
 
 std::string noise(std::size_t size, std::uint64_t seed = 1) {
   std::string out(size, '\0');
-  for (auto& c : out) c = static_cast<char>((seed = seed * 6364136223846793005 + 1442695040888963407) >> 56);
+  for (auto& c : out)
+    c = static_cast<char>((seed = seed * 6364136223846793005 + 1442695040888963407) >> 56);
   return out;
 }
 
@@ -24,13 +25,15 @@ const M* find(const std::vector<wire::frame>& frames) {
 
 }  // namespace
 
-TEST_CASE("connection: hello and the frames after it may come in one message, in either form", "[gateway]") {
+TEST_CASE("connection: hello and the frames after it may come in one message, in either form",
+          "[gateway]") {
   for (const bool json : {false, true}) {
     ws_world world;
     const auto terminal = world.make_terminal();
     world.kernel.print(terminal, "$ ");
     ws_peer peer(world, json);
-    peer.say({{0, wire::hello{world.token, "", "test/1", false}}, {1, open_terminal(terminal, 0, window)},
+    peer.say({{0, wire::hello{world.token, "", "test/1", false}},
+              {1, open_terminal(terminal, 0, window)},
               {1, wire::input{1, "ls\r"}}});
     const auto heard = peer.heard();
     REQUIRE(find<wire::welcome>(heard));
@@ -46,7 +49,10 @@ TEST_CASE("connection: hello and the frames after it may come in one message, in
   }
 }
 
-TEST_CASE("connection: without a valid token there is an error and the end, and nothing else works before hello", "[gateway]") {
+TEST_CASE(
+    "connection: without a valid token there is an error and the end, and nothing else works "
+    "before hello",
+    "[gateway]") {
   ws_world world;
   const auto refused = [&](wire::payload first) {
     ws_peer peer(world, false);
@@ -60,7 +66,9 @@ TEST_CASE("connection: without a valid token there is an error and the end, and 
   refused(wire::request{});
 }
 
-TEST_CASE("connection: a session is resumed by its id, keeps its input stream, and is nobody else's", "[gateway]") {
+TEST_CASE(
+    "connection: a session is resumed by its id, keeps its input stream, and is nobody else's",
+    "[gateway]") {
   ws_world world;
   ws_peer first(world, false);
   first.hello();
@@ -82,25 +90,32 @@ TEST_CASE("connection: a session is resumed by its id, keeps its input stream, a
   CHECK(stranger.hear<wire::error>().code == "not_found");
 }
 
-TEST_CASE("connection: a session that is closed, or whose token is revoked, ends its connections with goaway", "[gateway]") {
+TEST_CASE(
+    "connection: a session that is closed, or whose token is revoked, ends its connections with "
+    "goaway",
+    "[gateway]") {
   ws_world world;
   ws_peer peer(world, false), other(world, false);
   peer.hello();
   other.hello();
   const auto session = peer.hear<wire::welcome>().session;
   (void)other.heard();
-  world.below.kernel.system_ask<session::aggregate>(session, session::close{session::close_reason::logout});
+  world.below.kernel.system_ask<session::aggregate>(session,
+                                                    session::close{session::close_reason::logout});
   const auto over = peer.hear<wire::goaway>();
   CHECK(over.code == "session_closed");
   CHECK_FALSE(over.reconnect);
   CHECK(peer.transport->closed == gateway::ws_close_code::session_over);
   CHECK(other.heard().empty());
   const auto token = gateway::parse_api_token(world.token)->token;
-  world.below.kernel.system_ask<account::aggregate>(world.account.value, account::revoke_token{token});
+  world.below.kernel.system_ask<account::aggregate>(world.account.value,
+                                                    account::revoke_token{token});
   CHECK(other.hear<wire::goaway>().code == "revoked");
 }
 
-TEST_CASE("connection: exact output goes on at the cursor, without gap or repetition, over reconnects", "[gateway]") {
+TEST_CASE(
+    "connection: exact output goes on at the cursor, without gap or repetition, over reconnects",
+    "[gateway]") {
   ws_world world;
   const auto terminal = world.make_terminal();
   const auto all = noise(300'000);
@@ -124,7 +139,27 @@ TEST_CASE("connection: exact output goes on at the cursor, without gap or repeti
   CHECK(received == all);
 }
 
-TEST_CASE("connection: no byte at or above the credit is sent, and a window is cut to 1 MiB", "[gateway]") {
+TEST_CASE("connection: a native client may have output compressed, and gets the same bytes",
+          "[gateway]") {
+  ws_world world;
+  const auto terminal = world.make_terminal();
+  std::string all;
+  for (int i = 0; i < 5000; ++i)
+    all += "line " + std::to_string(i) + " of a build\r\n" + (i % 100 == 0 ? noise(900) : "");
+  world.kernel.print(terminal, all);
+  ws_peer peer(world, false);
+  peer.say(0, wire::hello{world.token, "", "test/1", true});
+  CHECK(peer.hear<wire::welcome>().zstd);
+  peer.say(1, open_terminal(terminal, 0, all.size()));
+  CHECK(output_of(peer.heard(), 1, 0) == all);
+  CHECK(peer.compressed > 0);
+  ws_peer plain(world, true);
+  plain.say(0, wire::hello{world.token, "", "test/1", true});
+  CHECK_FALSE(plain.hear<wire::welcome>().zstd);
+}
+
+TEST_CASE("connection: no byte at or above the credit is sent, and a window is cut to 1 MiB",
+          "[gateway]") {
   ws_world world;
   const auto terminal = world.make_terminal();
   const auto all = noise(3'000'000);
@@ -144,7 +179,8 @@ TEST_CASE("connection: no byte at or above the credit is sent, and a window is c
   CHECK(output_of(peer.heard(), 1, 1'050'076) == all.substr(1'050'076, 1'048'576));
 }
 
-TEST_CASE("connection: a client that does not read holds a bounded queue, and loses nothing", "[gateway]") {
+TEST_CASE("connection: a client that does not read holds a bounded queue, and loses nothing",
+          "[gateway]") {
   ws_world world;
   std::vector<terminal_id> terminals;
   for (int i = 0; i < 40; ++i) {
@@ -157,15 +193,20 @@ TEST_CASE("connection: a client that does not read holds a bounded queue, and lo
   peer.transport->stuck = true;
   for (std::uint32_t i = 0; i < 40; ++i) peer.say(i + 1, open_terminal(terminals[i], 0, 600'000));
   std::uint64_t granted = 0;
-  for (const auto& id : terminals) granted += world.kernel.with(id, [](auto& t) { return t.viewers.begin()->second.cursor; });
+  for (const auto& id : terminals)
+    granted += world.kernel.with(id, [](auto& t) { return t.viewers.begin()->second.cursor; });
   CHECK(granted < 4u * 1024 * 1024 * 4);
   peer.transport->stuck = false;
   peer.transport->finish_write();
   const auto heard = peer.heard();
-  for (std::uint32_t i = 0; i < 40; ++i) CHECK(output_of(heard, i + 1, 0) == noise(600'000, 100 + i));
+  for (std::uint32_t i = 0; i < 40; ++i)
+    CHECK(output_of(heard, i + 1, 0) == noise(600'000, 100 + i));
 }
 
-TEST_CASE("connection: input is applied once over reconnects, and refused with its sequence when it cannot be", "[gateway]") {
+TEST_CASE(
+    "connection: input is applied once over reconnects, and refused with its sequence when it "
+    "cannot be",
+    "[gateway]") {
   ws_world world;
   const auto terminal = world.make_terminal();
   std::string session;
@@ -173,13 +214,18 @@ TEST_CASE("connection: input is applied once over reconnects, and refused with i
     ws_peer peer(world, false);
     peer.hello();
     session = peer.hear<wire::welcome>().session;
-    peer.say({{1, open_terminal(terminal, 0, window)}, {1, wire::input{1, "a"}}, {1, wire::input{2, "b"}}});
+    peer.say({{1, open_terminal(terminal, 0, window)},
+              {1, wire::input{1, "a"}},
+              {1, wire::input{2, "b"}}});
     (void)peer.heard();
   }
   ws_peer peer(world, false);
   peer.hello(session);
   (void)peer.heard();
-  peer.say({{1, open_terminal(terminal, 0, window)}, {1, wire::input{1, "a"}}, {1, wire::input{2, "b"}}, {1, wire::input{3, "c"}}});
+  peer.say({{1, open_terminal(terminal, 0, window)},
+            {1, wire::input{1, "a"}},
+            {1, wire::input{2, "b"}},
+            {1, wire::input{3, "c"}}});
   (void)peer.heard();
   CHECK(world.kernel.typed(terminal) == "abc");
 
@@ -262,7 +308,8 @@ TEST_CASE("connection: a terminal that ended is read to its last byte, then clos
 
 TEST_CASE("connection: only framing errors and wrong message types close it", "[gateway]") {
   ws_world world;
-  const auto ends_with = [&](bool json, std::string message, bool text, gateway::ws_close_code code) {
+  const auto ends_with = [&](bool json, std::string message, bool text,
+                             gateway::ws_close_code code) {
     ws_peer peer(world, json);
     peer.hello();
     (void)peer.heard();
@@ -277,7 +324,8 @@ TEST_CASE("connection: only framing errors and wrong message types close it", "[
   ends_with(true, "xx", false, gateway::ws_close_code::wrong_type);
 }
 
-TEST_CASE("connection: mutated frames are answered typed, and a client beside them notices nothing", "[gateway]") {
+TEST_CASE("connection: mutated frames are answered typed, and a client beside them notices nothing",
+          "[gateway]") {
   ws_world world;
   const auto terminal = world.make_terminal();
   ws_peer valid(world, false);
@@ -296,7 +344,8 @@ TEST_CASE("connection: mutated frames are answered typed, and a client beside th
     (void)peer.heard();
     for (int i = 0; i < 10 && !peer.transport->closed; ++i) {
       auto bytes = wire::encode_message(random.next());
-      for (auto n = dice() % 3; n > 0; --n) bytes[dice() % bytes.size()] = static_cast<char>(dice());
+      for (auto n = dice() % 3; n > 0; --n)
+        bytes[dice() % bytes.size()] = static_cast<char>(dice());
       const bool framed = wire::split_message(bytes).has_value();
       peer.transport->arrive(std::move(bytes), false);
       for (const auto& one : peer.heard()) {
@@ -319,7 +368,8 @@ TEST_CASE("connection: mutated frames are answered typed, and a client beside th
   CHECK(received == expected);
 }
 
-TEST_CASE("connection: the same script over JSON and binary is answered by the same frames", "[gateway]") {
+TEST_CASE("connection: the same script over JSON and binary is answered by the same frames",
+          "[gateway]") {
   std::vector<std::vector<wire::frame>> answers;
   for (const bool json : {false, true}) {
     ws_world world;
@@ -341,13 +391,15 @@ TEST_CASE("connection: the same script over JSON and binary is answered by the s
     note(2, wire::open{wire::target::files, "", {}, {}, 0, 0, ""});
     note(0, wire::request{1, "GET", "/api/v1/environments", {}, {}, 0});
     note(1, wire::close{});
-    for (int i = 0; i < 50; ++i) note(5, random.next(wire::data_kinds + 5 + static_cast<std::size_t>(i % 9)).what);
+    for (int i = 0; i < 50; ++i)
+      note(5, random.next(wire::data_kinds + 5 + static_cast<std::size_t>(i % 9)).what);
   }
   REQUIRE(answers[0].size() == answers[1].size());
   for (std::size_t i = 0; i < answers[0].size(); ++i) {
     INFO(wire::encode_json(answers[0][i]) << "\n" << wire::encode_json(answers[1][i]));
     CHECK(answers[0][i].channel == answers[1][i].channel);
     CHECK(answers[0][i].what.index() == answers[1][i].what.index());
-    if (!std::holds_alternative<wire::response>(answers[0][i].what)) CHECK(answers[0][i] == answers[1][i]);
+    if (!std::holds_alternative<wire::response>(answers[0][i].what))
+      CHECK(answers[0][i] == answers[1][i]);
   }
 }

@@ -21,7 +21,8 @@ std::size_t total(const std::vector<frame>& frames) {
 
 }  // namespace
 
-TEST_CASE("scheduler: a greedy channel delays an interactive frame by no more than one message", "[gateway]") {
+TEST_CASE("scheduler: a greedy channel delays an interactive frame by no more than one message",
+          "[gateway]") {
   frame_scheduler queue;
   for (std::uint64_t i = 0; i < 100; ++i) queue.push(1, bytes_frame(1, i * 32'768, 32'768), true);
   auto first = queue.next();
@@ -48,11 +49,16 @@ TEST_CASE("scheduler: answers leave before keystrokes, keystrokes before bulk", 
   CHECK(queue.next().empty());
 }
 
-TEST_CASE("scheduler: channels with the same to send get the same share, whatever the size of their frames", "[gateway]") {
+TEST_CASE(
+    "scheduler: channels with the same to send get the same share, whatever the size of their "
+    "frames",
+    "[gateway]") {
   frame_scheduler queue;
-  const std::map<std::uint32_t, std::size_t> sizes{{1, 60'000}, {2, 1'000}, {3, 16'000}, {4, 32'768}};
+  const std::map<std::uint32_t, std::size_t> sizes{
+      {1, 60'000}, {2, 1'000}, {3, 16'000}, {4, 32'768}};
   for (const auto& [channel, size] : sizes)
-    for (std::uint64_t at = 0; at < 4'000'000; at += size) queue.push(channel, bytes_frame(channel, at, size), false);
+    for (std::uint64_t at = 0; at < 4'000'000; at += size)
+      queue.push(channel, bytes_frame(channel, at, size), false);
   std::map<std::uint32_t, std::size_t> sent;
   for (std::size_t all = 0; all < 8'000'000;) {
     const auto out = queue.next();
@@ -66,10 +72,12 @@ TEST_CASE("scheduler: channels with the same to send get the same share, whateve
   }
 }
 
-TEST_CASE("scheduler: a queue keeps its order through all lanes, and what is dropped is gone", "[gateway]") {
+TEST_CASE("scheduler: a queue keeps its order through all lanes, and what is dropped is gone",
+          "[gateway]") {
   frame_scheduler queue;
   std::uint64_t offset = 0;
-  for (const std::size_t size : {10, 400, 300, 40'000, 1, 30'000, 5}) queue.push(1, bytes_frame(1, offset, size), true), offset += size;
+  for (const std::size_t size : {10, 400, 300, 40'000, 1, 30'000, 5})
+    queue.push(1, bytes_frame(1, offset, size), true), offset += size;
   for (int i = 0; i < 50; ++i) queue.push(2, bytes_frame(2, 0, 20'000), false);
   queue.push(3, bytes_frame(3, 0, 100), true);
   CHECK(queue.frames_of(2) == 50);
@@ -88,7 +96,8 @@ TEST_CASE("scheduler: a queue keeps its order through all lanes, and what is dro
   CHECK(queue.bytes() == 0);
 }
 
-TEST_CASE("zstd: payloads decode in order, start anew when told, and end at the limit", "[gateway]") {
+TEST_CASE("zstd: payloads decode in order, start anew when told, and end at the limit",
+          "[gateway]") {
   zstd_writer writer;
   zstd_reader reader;
   std::string text;
@@ -106,7 +115,8 @@ TEST_CASE("zstd: payloads decode in order, start anew when told, and end at the 
 
   std::string noise(4096, '\0');
   std::uint64_t state = 1;
-  for (auto& c : noise) c = static_cast<char>((state = state * 6364136223846793005 + 1442695040888963407) >> 56);
+  for (auto& c : noise)
+    c = static_cast<char>((state = state * 6364136223846793005 + 1442695040888963407) >> 56);
   CHECK_FALSE(writer.compress(noise));
   const auto after = writer.compress(text);
   REQUIRE(after);

@@ -18,12 +18,14 @@ class cuttable_proxy {
   struct pair : std::enable_shared_from_this<pair> {
     pair(tcp::socket a, boost::asio::io_context& io) : client(std::move(a)), server(io) {}
     void relay(tcp::socket& from, tcp::socket& to, std::vector<char>& buffer) {
-      from.async_read_some(boost::asio::buffer(buffer), [self = shared_from_this(), &from, &to, &buffer](auto failed, std::size_t size) {
+      from.async_read_some(boost::asio::buffer(buffer), [self = shared_from_this(), &from, &to,
+                                                         &buffer](auto failed, std::size_t size) {
         if (failed) return self->reset();
-        boost::asio::async_write(to, boost::asio::buffer(buffer.data(), size), [self, &from, &to, &buffer](auto broken, std::size_t) {
-          if (broken) return self->reset();
-          self->relay(from, to, buffer);
-        });
+        boost::asio::async_write(to, boost::asio::buffer(buffer.data(), size),
+                                 [self, &from, &to, &buffer](auto broken, std::size_t) {
+                                   if (broken) return self->reset();
+                                   self->relay(from, to, buffer);
+                                 });
       });
     }
     void reset() {
@@ -38,7 +40,8 @@ class cuttable_proxy {
   };
 
  public:
-  explicit cuttable_proxy(std::uint16_t to) : to_(to), acceptor_(io_, tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0)) {
+  explicit cuttable_proxy(std::uint16_t to)
+      : to_(to), acceptor_(io_, tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0)) {
     accept();
     thread_ = std::thread([this] { io_.run(); });
   }
@@ -63,11 +66,12 @@ class cuttable_proxy {
       ++accepted_;
       const auto made = std::make_shared<pair>(std::move(socket), io_);
       pairs_.push_back(made);
-      made->server.async_connect({boost::asio::ip::address_v4::loopback(), to_}, [made](auto refused) {
-        if (refused) return made->reset();
-        made->relay(made->client, made->server, made->up);
-        made->relay(made->server, made->client, made->down);
-      });
+      made->server.async_connect({boost::asio::ip::address_v4::loopback(), to_},
+                                 [made](auto refused) {
+                                   if (refused) return made->reset();
+                                   made->relay(made->client, made->server, made->up);
+                                   made->relay(made->server, made->client, made->down);
+                                 });
       accept();
     });
   }

@@ -15,8 +15,10 @@ class random_frames {
   wire::frame next(std::size_t kind) {
     wire::frame out{static_cast<std::uint32_t>(dice_() % 5), {}};
     wire::with_alternative(kind, [&]<class M>(M message) {
-      if constexpr (requires { wire::each_field(message, *this); }) wire::each_field(message, *this);
-      else data(message);
+      if constexpr (requires { wire::each_field(message, *this); })
+        wire::each_field(message, *this);
+      else
+        data(message);
       out.what = std::move(message);
       return true;
     });
@@ -30,11 +32,14 @@ class random_frames {
     for (auto n = dice_() % 3; n > 0; --n) values[letters(6)] = letters(dice_() % 9);
   }
   template <class T>
-    requires std::is_arithmetic_v<T> || std::is_enum_v<T>
+  requires std::is_arithmetic_v<T> || std::is_enum_v<T>
   void operator()(std::string_view, T& value) {
-    if constexpr (std::is_enum_v<T>) value = static_cast<T>(dice_() % wire::names_of(T{}).size());
-    else if constexpr (std::is_same_v<T, bool>) value = dice_() % 2 == 0;
-    else value = static_cast<T>(dice_() >> (dice_() % 64));
+    if constexpr (std::is_enum_v<T>)
+      value = static_cast<T>(dice_() % wire::names_of(T{}).size());
+    else if constexpr (std::is_same_v<T, bool>)
+      value = dice_() % 2 == 0;
+    else
+      value = static_cast<T>(dice_() >> (dice_() % 64));
   }
 
  private:
@@ -52,11 +57,16 @@ class random_frames {
   template <class M>
   void data(M& m) {
     const auto number = dice_() >> (dice_() % 64);
-    if constexpr (requires { m.sequence; }) m.sequence = number;
-    else if constexpr (requires { m.until; }) m.consumed = number, m.until = dice_();
-    else m.offset = number;
-    if constexpr (requires { m.bytes.view(); }) m.bytes = wire::whole(bytes(dice_() % 300));
-    else if constexpr (requires { m.bytes; }) m.bytes = bytes(dice_() % 100);
+    if constexpr (requires { m.sequence; })
+      m.sequence = number;
+    else if constexpr (requires { m.until; })
+      m.consumed = number, m.until = dice_();
+    else
+      m.offset = number;
+    if constexpr (requires { m.bytes.view(); })
+      m.bytes = wire::whole(bytes(dice_() % 300));
+    else if constexpr (requires { m.bytes; })
+      m.bytes = bytes(dice_() % 100);
   }
   std::mt19937_64 dice_;
 };

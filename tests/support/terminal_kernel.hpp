@@ -1,5 +1,6 @@
-// A kernel whose terminals have bytes: attach works as the real one's rules say (credit, order, input applied once),
-// everything else is asked of the kernel it wraps. Callbacks run inside the call that causes them. Any thread.
+// A kernel whose terminals have bytes: attach works as the real one's rules say (credit, order,
+// input applied once), everything else is asked of the kernel it wraps. Callbacks run inside the
+// call that causes them. Any thread.
 #pragma once
 
 #include <map>
@@ -29,7 +30,8 @@ class terminal_kernel final : public kernel {
     std::map<input_stream_id, std::uint64_t> applied;
     std::string typed;
     std::uint16_t cols{80}, rows{24};
-    std::optional<rejection> refuse_input;  // the next input is refused so, and so is the gap after it
+    std::optional<rejection>
+        refuse_input;  // the next input is refused so, and so is the gap after it
   };
 
   // Adds a terminal; `print` writes output, as the program in it would.
@@ -68,33 +70,77 @@ class terminal_kernel final : public kernel {
       return done(reject(rejection_code::not_found, "no such terminal"));
     auto& t = found->second;
     if (asked.from == ~std::uint64_t{0}) asked.from = t.bytes.size();
-    if (asked.from < t.kept_from) return done(reject(rejection_code::limit_exceeded, "expired", "from"));
-    if (t.end && asked.from > t.end->final_offset) return done(reject(rejection_code::limit_exceeded, "truncated", "from"));
+    if (asked.from < t.kept_from)
+      return done(reject(rejection_code::limit_exceeded, "expired", "from"));
+    if (t.end && asked.from > t.end->final_offset)
+      return done(reject(rejection_code::limit_exceeded, "truncated", "from"));
     const auto number = ++next_;
     t.viewers[number] = {std::move(out), asked, asked.from, asked.credit_until, asked.from};
-    done(attached_terminal{std::make_shared<handle>(*this, asked.terminal, number), asked.from, t.bytes.size(), t.cols,
-                           t.rows, {}, t.end ? terminal::status::ended : terminal::status::running});
+    done(attached_terminal{std::make_shared<handle>(*this, asked.terminal, number),
+                           asked.from,
+                           t.bytes.size(),
+                           t.cols,
+                           t.rows,
+                           {},
+                           t.end ? terminal::status::ended : terminal::status::running});
     pump(t);
   }
 
-  void ask(const account_id& id, account::command c, command_meta m, answer_completion<account::aggregate> d) override { below_.ask(id, std::move(c), std::move(m), std::move(d)); }
-  void ask(const session_id& id, session::command c, command_meta m, answer_completion<session::aggregate> d) override { below_.ask(id, std::move(c), std::move(m), std::move(d)); }
-  void ask(const environment_id& id, environment::command c, command_meta m, answer_completion<environment::aggregate> d) override { below_.ask(id, std::move(c), std::move(m), std::move(d)); }
-  void ask(const terminal_id& id, terminal::command c, command_meta m, answer_completion<terminal::aggregate> d) override { below_.ask(id, std::move(c), std::move(m), std::move(d)); }
-  void ask(const host_id& id, host::command c, command_meta m, answer_completion<host::aggregate> d) override { below_.ask(id, std::move(c), std::move(m), std::move(d)); }
-  void read(const account_id& id, const principal& by, answer_completion<account::aggregate> d) override { below_.read(id, by, std::move(d)); }
-  void read(const session_id& id, const principal& by, answer_completion<session::aggregate> d) override { below_.read(id, by, std::move(d)); }
-  void read(const environment_id& id, const principal& by, answer_completion<environment::aggregate> d) override { below_.read(id, by, std::move(d)); }
-  void read(const terminal_id& id, const principal& by, answer_completion<terminal::aggregate> d) override { below_.read(id, by, std::move(d)); }
-  std::shared_ptr<void> watch(const environment_id& id, const principal& by, environment_watcher w) override { return below_.watch(id, by, std::move(w)); }
-  void create_environment(const account_id& a, environment::create c, command_meta m, answer_completion<environment::aggregate> d) override { below_.create_environment(a, std::move(c), std::move(m), std::move(d)); }
-  void exec(const environment_id& id, environment::exec c, command_meta m, std::function<void(outcome<exec_answer>)> d) override { below_.exec(id, std::move(c), std::move(m), std::move(d)); }
+  void ask(const account_id& id, account::command c, command_meta m,
+           answer_completion<account::aggregate> d) override {
+    below_.ask(id, std::move(c), std::move(m), std::move(d));
+  }
+  void ask(const session_id& id, session::command c, command_meta m,
+           answer_completion<session::aggregate> d) override {
+    below_.ask(id, std::move(c), std::move(m), std::move(d));
+  }
+  void ask(const environment_id& id, environment::command c, command_meta m,
+           answer_completion<environment::aggregate> d) override {
+    below_.ask(id, std::move(c), std::move(m), std::move(d));
+  }
+  void ask(const terminal_id& id, terminal::command c, command_meta m,
+           answer_completion<terminal::aggregate> d) override {
+    below_.ask(id, std::move(c), std::move(m), std::move(d));
+  }
+  void ask(const host_id& id, host::command c, command_meta m,
+           answer_completion<host::aggregate> d) override {
+    below_.ask(id, std::move(c), std::move(m), std::move(d));
+  }
+  void read(const account_id& id, const principal& by,
+            answer_completion<account::aggregate> d) override {
+    below_.read(id, by, std::move(d));
+  }
+  void read(const session_id& id, const principal& by,
+            answer_completion<session::aggregate> d) override {
+    below_.read(id, by, std::move(d));
+  }
+  void read(const environment_id& id, const principal& by,
+            answer_completion<environment::aggregate> d) override {
+    below_.read(id, by, std::move(d));
+  }
+  void read(const terminal_id& id, const principal& by,
+            answer_completion<terminal::aggregate> d) override {
+    below_.read(id, by, std::move(d));
+  }
+  std::shared_ptr<void> watch(const environment_id& id, const principal& by,
+                              environment_watcher w) override {
+    return below_.watch(id, by, std::move(w));
+  }
+  void create_environment(const account_id& a, environment::create c, command_meta m,
+                          answer_completion<environment::aggregate> d) override {
+    below_.create_environment(a, std::move(c), std::move(m), std::move(d));
+  }
+  void exec(const environment_id& id, environment::exec c, command_meta m,
+            std::function<void(outcome<exec_answer>)> d) override {
+    below_.exec(id, std::move(c), std::move(m), std::move(d));
+  }
   kernel_stats stats() const override { return below_.stats(); }
 
  private:
   class handle : public terminal_attachment {
    public:
-    handle(terminal_kernel& of, terminal_id id, std::uint64_t number) : of_(of), id_(std::move(id)), number_(number) {}
+    handle(terminal_kernel& of, terminal_id id, std::uint64_t number)
+        : of_(of), id_(std::move(id)), number_(number) {}
     ~handle() override {
       of_.with(id_, [&](auto& t) { return t.viewers.erase(number_); });
     }
@@ -112,7 +158,8 @@ class terminal_kernel final : public kernel {
         auto& last = t.applied[v.asked.input_stream];
         const auto out = v.out;
         if (t.refuse_input) return out->input_refused(sequence, *std::exchange(t.refuse_input, {}));
-        if (sequence > last + 1) return out->input_refused(sequence, reject(rejection_code::wrong_state, "gap"));
+        if (sequence > last + 1)
+          return out->input_refused(sequence, reject(rejection_code::wrong_state, "gap"));
         if (sequence == last + 1) t.typed += bytes, last = sequence;
         out->input_applied(last);
       });

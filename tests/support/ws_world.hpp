@@ -1,4 +1,5 @@
-// WebSocket connections without sockets: everything runs when the test says run(), on its own thread.
+// WebSocket connections without sockets: everything runs when the test says run(), on its own
+// thread.
 #pragma once
 
 #include <deque>
@@ -16,12 +17,17 @@
 
 namespace berth::testing {
 
-class scripted_transport : public gateway::ws_transport, public std::enable_shared_from_this<scripted_transport> {
+class scripted_transport : public gateway::ws_transport,
+                           public std::enable_shared_from_this<scripted_transport> {
  public:
-  explicit scripted_transport(boost::asio::io_context& io) : strand_(boost::asio::make_strand(io)) {}
+  explicit scripted_transport(boost::asio::io_context& io)
+      : strand_(boost::asio::make_strand(io)) {}
   boost::asio::any_io_executor executor() override { return strand_; }
   void begin(std::shared_ptr<gateway::ws_transport_user> user) override { user_ = std::move(user); }
-  void read() override { reading = true; give(); }
+  void read() override {
+    reading = true;
+    give();
+  }
   void write(std::span<const boost::asio::const_buffer> buffers, bool is_text) override {
     REQUIRE_FALSE(writing);
     writing = true;
@@ -53,7 +59,10 @@ class scripted_transport : public gateway::ws_transport, public std::enable_shar
     });
   }
 
-  struct message { std::string bytes; bool text{}; };
+  struct message {
+    std::string bytes;
+    bool text{};
+  };
   std::deque<message> messages;  // written
   std::deque<message> arrived;   // to be read
   message current;
@@ -81,18 +90,29 @@ class scripted_transport : public gateway::ws_transport, public std::enable_shar
 struct ws_world {
   gateway_world below;
   terminal_kernel kernel{below.kernel};
-  gateway::services given{kernel, below.views, below.journal, below.bulk, below.host, below.clock, gateway_world::key(),
-                          [] { return std::string(); }, [] { return true; }, below.services.when_projected};
+  gateway::services given{kernel,
+                          below.views,
+                          below.journal,
+                          below.bulk,
+                          below.host,
+                          below.clock,
+                          gateway_world::key(),
+                          [] { return std::string(); },
+                          [] { return true; },
+                          below.services.when_projected};
   gateway::authenticator auth{given};
-  gateway::router router{given, auth,
-                         [](std::chrono::milliseconds delay, std::function<void()> run) -> std::shared_ptr<void> {
-                           if (delay.count() == 0) run();
-                           return nullptr;
-                         },
-                         false};
+  gateway::router router{
+      given, auth,
+      [](std::chrono::milliseconds delay, std::function<void()> run) -> std::shared_ptr<void> {
+        if (delay.count() == 0) run();
+        return nullptr;
+      },
+      false};
   boost::asio::io_context io;
-  std::shared_ptr<gateway::ws_hub> hub = std::make_shared<gateway::ws_hub>(given, io.get_executor());
-  std::shared_ptr<gateway::connection_table> connections = std::make_shared<gateway::connection_table>();
+  std::shared_ptr<gateway::ws_hub> hub =
+      std::make_shared<gateway::ws_hub>(given, io.get_executor());
+  std::shared_ptr<gateway::connection_table> connections =
+      std::make_shared<gateway::connection_table>();
   std::string token = below.admin_token;
   account_id account = gateway::account_id_of("admin");
 
@@ -100,14 +120,14 @@ struct ws_world {
   ~ws_world() { hub->stop(); }
 
   terminal_id make_terminal() {
-    const terminal_id id{derived_id("term", account.value, uuid::derived("test", std::to_string(++made_)))};
+    const terminal_id id{
+        derived_id("term", account.value, uuid::derived("test", std::to_string(++made_)))};
     kernel.add(id, account);
     return id;
   }
   void run() {
     io.restart();
-    while (io.poll() > 0) {
-    }
+    while (io.poll() > 0) {}
   }
 
  private:
@@ -119,8 +139,10 @@ class ws_peer {
  public:
   ws_peer(ws_world& world, bool json, std::optional<gateway::identity> shown = {})
       : world_(world), json_(json), transport(std::make_shared<scripted_transport>(world.io)) {
-    gateway::upgrade_context context{world.given, world.router, world.auth, world.connections, nullptr, "127.0.0.1", "r"};
-    connection_ = std::make_shared<gateway::ws_connection>(context, world.hub, std::move(shown), json, transport);
+    gateway::upgrade_context context{world.given, world.router, world.auth, world.connections,
+                                     nullptr,     "127.0.0.1",  "r"};
+    connection_ = std::make_shared<gateway::ws_connection>(context, world.hub, std::move(shown),
+                                                           json, transport);
     connection_->begin(world.connections->enter(connection_));
     weak_ = connection_;
     connection_.reset();
@@ -134,14 +156,18 @@ class ws_peer {
   void say(std::vector<wire::frame> frames) {
     std::string message;
     for (const auto& one : frames) {
-      if (json_) transport->arrive(wire::encode_json(one), true);
-      else message += wire::encode_message(one);
+      if (json_)
+        transport->arrive(wire::encode_json(one), true);
+      else
+        message += wire::encode_message(one);
     }
     if (!json_) transport->arrive(std::move(message), false);
     world_.run();
   }
   void say(std::uint32_t channel, wire::payload what) { say({{channel, std::move(what)}}); }
-  void hello(const std::string& session = {}) { say(0, wire::hello{world_.token, session, "test/1", false}); }
+  void hello(const std::string& session = {}) {
+    say(0, wire::hello{world_.token, session, "test/1", false});
+  }
 
   // Everything received since the last call.
   std::vector<wire::frame> heard() {
@@ -157,7 +183,17 @@ class ws_peer {
       } else {
         const auto raw = wire::split_message(message.bytes);
         REQUIRE(raw);
-        for (const auto& one : *raw) out.push_back(*wire::parse_frame(one.header, one.payload));
+        for (const auto& one : *raw) {
+          if (!(one.header.flags & wire::flag_zstd)) {
+            out.push_back(*wire::parse_frame(one.header, one.payload));
+            continue;
+          }
+          ++compressed;
+          const auto plain = zstd_.decompress(
+              one.payload, (one.header.flags & wire::flag_fresh) != 0, wire::payload_bytes_max);
+          REQUIRE(plain);
+          out.push_back(*wire::parse_frame(one.header, *plain));
+        }
       }
     }
     return out;
@@ -180,12 +216,15 @@ class ws_peer {
   bool json_;
   std::shared_ptr<gateway::ws_connection> connection_;
   std::weak_ptr<gateway::ws_connection> weak_;
+  wire::zstd_reader zstd_;
 
  public:
   std::shared_ptr<scripted_transport> transport;
+  std::size_t compressed{};  // frames heard
 };
 
-inline wire::open open_terminal(const terminal_id& id, std::uint64_t from, std::uint64_t until, bool drive = true) {
+inline wire::open open_terminal(const terminal_id& id, std::uint64_t from, std::uint64_t until,
+                                bool drive = true) {
   wire::open asked;
   asked.id = id.value;
   asked.right = drive ? wire::right::drive : wire::right::view;
@@ -195,7 +234,8 @@ inline wire::open open_terminal(const terminal_id& id, std::uint64_t from, std::
 }
 
 // The bytes of all output frames, which must be contiguous from `from`.
-inline std::string output_of(const std::vector<wire::frame>& frames, std::uint32_t channel, std::uint64_t from) {
+inline std::string output_of(const std::vector<wire::frame>& frames, std::uint32_t channel,
+                             std::uint64_t from) {
   std::string out;
   for (const auto& one : frames) {
     const auto* bytes = std::get_if<wire::output>(&one.what);
