@@ -25,7 +25,9 @@ std::optional<std::string> base64_decode(std::string_view text) {
                                    reinterpret_cast<const unsigned char*>(text.data()),
                                    static_cast<int>(text.size()));
   if (size < 0) return {};
-  const auto padding = static_cast<std::size_t>(text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0);
+  const auto padding = static_cast<std::size_t>(text.ends_with("==")  ? 2
+                                                : text.ends_with('=') ? 1
+                                                                      : 0);
   out.resize(static_cast<std::size_t>(size) - padding);
   // EVP trims white space and ignores spare bits; the round trip shows both.
   if (base64_encode(out) != text) return {};

@@ -1,5 +1,6 @@
-// Base64 (RFC 4648): standard with padding for bodies, URL-safe without padding for JWTs. Strict when decoding: no
-// white space, no wrong length, no set bits beyond the last byte. Pure; any thread.
+// Base64 (RFC 4648): standard with padding for bodies, URL-safe without padding for JWTs. Strict
+// when decoding: no white space, no wrong length, no set bits beyond the last byte. Pure; any
+// thread.
 #pragma once
 
 #include <optional>

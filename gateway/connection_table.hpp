@@ -18,7 +18,8 @@ class live_connection {
 
 class connection_table : public std::enable_shared_from_this<connection_table> {
  public:
-  // Keeps the connection counted and reachable until the handle is destroyed. After stop() it is closed at once.
+  // Keeps the connection counted and reachable until the handle is destroyed. After stop() it is
+  // closed at once.
   std::shared_ptr<void> enter(std::weak_ptr<live_connection> who);
   std::size_t size() const { return size_; }
   void close_all();

@@ -1,5 +1,5 @@
-// What listener and connections share. Internal to the gateway; owns the io_context, and is held by every connection, so
-// that an answer from the kernel that comes late still finds its strand.
+// What listener and connections share. Internal to the gateway; owns the io_context, and is held by
+// every connection, so that an answer from the kernel that comes late still finds its strand.
 #pragma once
 
 #include <atomic>
@@ -32,7 +32,8 @@ class body_budget {
   std::atomic<std::size_t> held_{};
 };
 
-// What waits when the gateway stops is destroyed without being called: it holds connections, and they hold the core.
+// What waits when the gateway stops is destroyed without being called: it holds connections, and
+// they hold the core.
 class droppable_io : public boost::asio::io_context {
  public:
   using io_context::io_context;
@@ -60,7 +61,7 @@ struct gateway_core : std::enable_shared_from_this<gateway_core> {
 // Accepts until the acceptor is closed (listener.cpp).
 void accept_connections(const std::shared_ptr<gateway_core>& core);
 // Serves one socket to its end (connection.cpp).
-void serve_plain(const std::shared_ptr<gateway_core>& core, boost::asio::ip::tcp::socket socket);
-void serve_tls(const std::shared_ptr<gateway_core>& core, boost::asio::ip::tcp::socket socket);
+void serve_connection(const std::shared_ptr<gateway_core>& core,
+                      boost::asio::ip::tcp::socket socket);
 
 }  // namespace berth::gateway

@@ -3,8 +3,8 @@
 #include <charconv>
 #include <cstdlib>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "gateway/base64.hpp"
 
@@ -19,13 +19,19 @@ bool is_json_type(std::string_view content_type) {
           content_type[json_type.size()] == ' ');
 }
 
-std::string_view view_of(const boost::json::string& text) { return {text.data(), text.size()}; }
+std::string_view view_of(const boost::json::string& text) {
+  return {text.data(), text.size()};
+}
 
-bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+bool has_nul(std::string_view text) {
+  return text.find('\0') != std::string_view::npos;
+}
 
 }  // namespace
 
-void throw_exception_from_error(const body_fields::failure&, const boost::source_location&) { std::abort(); }
+void throw_exception_from_error(const body_fields::failure&, const boost::source_location&) {
+  std::abort();
+}
 
 std::optional<std::uint64_t> parse_decimal(std::string_view text) {
   std::uint64_t value = 0;
@@ -35,7 +41,9 @@ std::optional<std::uint64_t> parse_decimal(std::string_view text) {
 }
 
 void field_problem::refuse(std::string_view field, std::string message) {
-  if (!problem_) problem_ = reject(rejection_code::invalid_argument, fmt::format("`{}` {}", field, message), std::string(field));
+  if (!problem_)
+    problem_ = reject(rejection_code::invalid_argument, fmt::format("`{}` {}", field, message),
+                      std::string(field));
 }
 
 boost::system::result<body_fields, body_fields::failure> body_fields::of(const request& asked) {
@@ -55,7 +63,9 @@ boost::system::result<body_fields, body_fields::failure> body_fields::of(const r
   return read;
 }
 
-bool body_fields::has(std::string_view name) const { return object_.contains(name); }
+bool body_fields::has(std::string_view name) const {
+  return object_.contains(name);
+}
 
 // null means absent.
 const boost::json::value* body_fields::find(std::string_view name, need is) {
@@ -70,7 +80,8 @@ std::string body_fields::text(std::string_view name, need is, std::size_t bytes_
   if (!value) return {};
   if (!value->is_string()) return refuse(name, "must be a string"), std::string();
   const auto text = view_of(value->get_string());
-  if (text.size() > bytes_max) return refuse(name, fmt::format("is longer than {} bytes", bytes_max)), std::string();
+  if (text.size() > bytes_max)
+    return refuse(name, fmt::format("is longer than {} bytes", bytes_max)), std::string();
   if (has_nul(text)) return refuse(name, "holds a NUL character"), std::string();
   if (is == need::required && text.empty()) refuse(name, "must not be empty");
   return std::string(text);
@@ -115,7 +126,8 @@ std::vector<std::string> body_fields::texts(std::string_view name, need is, std:
   return all;
 }
 
-std::map<std::string, std::string> body_fields::text_map(std::string_view name, std::size_t count_max,
+std::map<std::string, std::string> body_fields::text_map(std::string_view name,
+                                                         std::size_t count_max,
                                                          std::size_t bytes_max) {
   std::map<std::string, std::string> all;
   const auto* value = find(name, need::optional);
@@ -126,7 +138,8 @@ std::map<std::string, std::string> body_fields::text_map(std::string_view name, 
     if (!one.is_string()) return refuse(name, "must be an object of strings"), all;
     const std::string_view named(key.data(), key.size());
     const auto text = view_of(one.get_string());
-    if (named.empty() || has_nul(named) || named.find('=') != std::string_view::npos || has_nul(text))
+    if (named.empty() || has_nul(named) || named.find('=') != std::string_view::npos ||
+        has_nul(text))
       return refuse(name, "names must be non-empty without `=` or NUL, values without NUL"), all;
     bytes += named.size() + text.size();
     all.emplace(named, text);
@@ -139,7 +152,8 @@ std::map<std::string, std::string> body_fields::text_map(std::string_view name, 
 std::string body_fields::bytes(std::string_view name, std::size_t bytes_max) {
   const auto coded_name = std::string(name) + "_base64";
   const bool plain = has(name);
-  if (plain && has(coded_name)) return refuse(coded_name, fmt::format("excludes `{}`", name)), std::string();
+  if (plain && has(coded_name))
+    return refuse(coded_name, fmt::format("excludes `{}`", name)), std::string();
   std::string read;
   const auto* value = find(plain ? name : std::string_view(coded_name), need::optional);
   if (!value) return read;
@@ -151,14 +165,16 @@ std::string body_fields::bytes(std::string_view name, std::size_t bytes_max) {
     if (!decoded) return refuse(field, "is not base64"), std::string();
     read = std::move(*decoded);
   }
-  if (read.size() > bytes_max) return refuse(field, fmt::format("is longer than {} bytes", bytes_max)), std::string();
+  if (read.size() > bytes_max)
+    return refuse(field, fmt::format("is longer than {} bytes", bytes_max)), std::string();
   return read;
 }
 
 std::string query_fields::text(std::string_view name, std::size_t bytes_max) {
   const auto at = values_.find(std::string(name));
   if (at == values_.end()) return {};
-  if (at->second.size() > bytes_max) return refuse(name, fmt::format("is longer than {} bytes", bytes_max)), std::string();
+  if (at->second.size() > bytes_max)
+    return refuse(name, fmt::format("is longer than {} bytes", bytes_max)), std::string();
   return at->second;
 }
 
@@ -171,7 +187,8 @@ std::optional<std::uint64_t> query_fields::number(std::string_view name, number_
   return {};
 }
 
-std::uint64_t query_fields::number_or(std::string_view name, number_range in, std::uint64_t otherwise) {
+std::uint64_t query_fields::number_or(std::string_view name, number_range in,
+                                      std::uint64_t otherwise) {
   return number(name, in).value_or(otherwise);
 }
 

@@ -1,5 +1,6 @@
-// Reads what a client sent: the JSON body and the query, field by field. The first wrong field is remembered with its
-// name, so a route reads all it needs and asks once for the problem. Unknown fields are ignored. Pure.
+// Reads what a client sent: the JSON body and the query, field by field. The first wrong field is
+// remembered with its name, so a route reads all it needs and asks once for the problem. Unknown
+// fields are ignored. Pure.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +37,8 @@ class field_problem {
 
 class body_fields : public field_problem {
  public:
-  // An empty body is an empty object. Errors: bad_json() below, or unsupported_type() for another content type.
+  // An empty body is an empty object. Errors: bad_json() below, or unsupported_type() for another
+  // content type.
   struct failure {
     std::string_view code;  // of problem_kinds()
     std::string message;
@@ -47,8 +49,10 @@ class body_fields : public field_problem {
   std::string text(std::string_view name, need is, std::size_t bytes_max);
   std::optional<std::uint64_t> number(std::string_view name, need is, number_range in);
   bool flag(std::string_view name, bool otherwise);
-  std::vector<std::string> texts(std::string_view name, need is, std::size_t count_max, std::size_t bytes_max);
-  std::map<std::string, std::string> text_map(std::string_view name, std::size_t count_max, std::size_t bytes_max);
+  std::vector<std::string> texts(std::string_view name, need is, std::size_t count_max,
+                                 std::size_t bytes_max);
+  std::map<std::string, std::string> text_map(std::string_view name, std::size_t count_max,
+                                              std::size_t bytes_max);
   // Bytes as text under `name`, or as base64 under `name_base64`.
   std::string bytes(std::string_view name, std::size_t bytes_max);
 
@@ -56,7 +60,8 @@ class body_fields : public field_problem {
   const boost::json::value* find(std::string_view name, need is);
   boost::json::object object_;
 };
-[[noreturn]] void throw_exception_from_error(const body_fields::failure& error, const boost::source_location& where);
+[[noreturn]] void throw_exception_from_error(const body_fields::failure& error,
+                                             const boost::source_location& where);
 
 class query_fields : public field_problem {
  public:

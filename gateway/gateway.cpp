@@ -1,10 +1,10 @@
 #include "gateway/gateway.hpp"
 
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
-#include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "events/core/invariant.hpp"
 #include "gateway/core.hpp"
@@ -16,10 +16,13 @@ namespace {
 namespace net = boost::asio;
 using net::ip::tcp;
 
-rejection refused(std::string why) { return reject(rejection_code::invalid_argument, std::move(why), "listen"); }
+rejection refused(std::string why) {
+  return reject(rejection_code::invalid_argument, std::move(why), "listen");
+}
 
 // A delay of zero runs whatever becomes of the handle; otherwise its end cancels.
-std::shared_ptr<void> run_later(net::io_context& io, std::chrono::milliseconds delay, std::function<void()> run) {
+std::shared_ptr<void> run_later(net::io_context& io, std::chrono::milliseconds delay,
+                                std::function<void()> run) {
   if (delay.count() == 0) return net::post(io, std::move(run)), nullptr;
   auto timer = std::make_shared<net::steady_timer>(io, delay);
   timer->async_wait([run = std::move(run)](boost::system::error_code cancelled) {
@@ -32,13 +35,17 @@ std::optional<rejection> load_tls(gateway_core& core) {
   const auto& certificate = core.options.tls_certificate_file;
   const auto& key = core.options.tls_key_file;
   if (certificate.empty() && key.empty()) return {};
-  if (certificate.empty() || key.empty()) return refused("TLS needs both a certificate file and a key file");
+  if (certificate.empty() || key.empty())
+    return refused("TLS needs both a certificate file and a key file");
   auto& tls = core.tls.emplace(net::ssl::context::tls_server);
   boost::system::error_code failed;
-  tls.set_options(net::ssl::context::default_workarounds | net::ssl::context::no_sslv2 | net::ssl::context::no_sslv3 |
-                      net::ssl::context::no_tlsv1 | net::ssl::context::no_tlsv1_1, failed);
+  tls.set_options(net::ssl::context::default_workarounds | net::ssl::context::no_sslv2 |
+                      net::ssl::context::no_sslv3 | net::ssl::context::no_tlsv1 |
+                      net::ssl::context::no_tlsv1_1,
+                  failed);
   tls.use_certificate_chain_file(certificate, failed);
-  if (failed) return refused(fmt::format("cannot use certificate {}: {}", certificate, failed.message()));
+  if (failed)
+    return refused(fmt::format("cannot use certificate {}: {}", certificate, failed.message()));
   tls.use_private_key_file(key, net::ssl::context::pem, failed);
   if (failed) return refused(fmt::format("cannot use key {}: {}", key, failed.message()));
   return {};
@@ -50,13 +57,18 @@ std::optional<rejection> listen(gateway_core& core) {
   const auto address = net::ip::make_address(options.address, failed);
   if (failed) return refused(fmt::format("`{}` is not an IP address", options.address));
   if (!address.is_loopback() && !core.tls)
-    return refused(fmt::format("{} is reachable from elsewhere, so a TLS certificate and key are needed; or listen on 127.0.0.1", options.address));
+    return refused(
+        fmt::format("{} is reachable from elsewhere, so a TLS certificate and key are needed; or "
+                    "listen on 127.0.0.1",
+                    options.address));
   const tcp::endpoint wanted(address, options.port);
   core.acceptor.open(wanted.protocol(), failed);
   if (!failed) core.acceptor.set_option(net::socket_base::reuse_address(true), failed);
   if (!failed) core.acceptor.bind(wanted, failed);
   if (!failed) core.acceptor.listen(net::socket_base::max_listen_connections, failed);
-  if (failed) return refused(fmt::format("cannot listen on {} port {}: {}", options.address, options.port, failed.message()));
+  if (failed)
+    return refused(fmt::format("cannot listen on {} port {}: {}", options.address, options.port,
+                               failed.message()));
   core.port = core.acceptor.local_endpoint().port();
   return {};
 }
@@ -77,9 +89,12 @@ gateway_core::gateway_core(gateway_options with, services from)
       io(options.io_threads),
       acceptor(net::make_strand(io)),
       auth(given),
-      routes(given, auth,
-             [this](std::chrono::milliseconds delay, std::function<void()> run) { return run_later(io, delay, std::move(run)); },
-             !options.tls_certificate_file.empty()),
+      routes(
+          given, auth,
+          [this](std::chrono::milliseconds delay, std::function<void()> run) {
+            return run_later(io, delay, std::move(run));
+          },
+          !options.tls_certificate_file.empty()),
       connections(std::make_shared<connection_table>()),
       bodies(options.limits.bodies_bytes_max) {}
 
@@ -88,7 +103,9 @@ gateway_core::~gateway_core() = default;
 gateway::gateway(gateway_options options, services given)
     : core_(std::make_shared<gateway_core>(std::move(options), std::move(given))) {}
 
-gateway::~gateway() { stop(); }
+gateway::~gateway() {
+  stop();
+}
 
 outcome<std::uint16_t> gateway::start() {
   BERTH_ASSERT(core_->threads.empty());
@@ -101,7 +118,9 @@ outcome<std::uint16_t> gateway::start() {
   return core_->port;
 }
 
-std::uint16_t gateway::port() const { return core_->port; }
+std::uint16_t gateway::port() const {
+  return core_->port;
+}
 
 void gateway::stop() {
   if (core_->threads.empty()) return;
@@ -113,7 +132,8 @@ void gateway::stop() {
   const auto until = std::chrono::steady_clock::now() + core_->options.limits.stop_grace;
   while (core_->connections->size() > 0 && std::chrono::steady_clock::now() < until)
     std::this_thread::sleep_for(std::chrono::milliseconds{5});
-  if (const auto left = core_->connections->size()) spdlog::warn("gateway: {} connections cut at stop", left);
+  if (const auto left = core_->connections->size())
+    spdlog::warn("gateway: {} connections cut at stop", left);
   core_->io.stop();
   for (auto& thread : core_->threads) thread.join();
   core_->threads.clear();

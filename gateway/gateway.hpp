@@ -1,4 +1,5 @@
-// The server's front: HTTP/1.1 and WebSocket over TCP or TLS. Made by tools/berthd, which owns what `services` names.
+// The server's front: HTTP/1.1 and WebSocket over TCP or TLS. Made by tools/berthd, which owns what
+// `services` names.
 //
 //   gateway front(options, services);
 //   auto port = front.start();        // refusal: what is wrong with address, certificate or key
@@ -26,7 +27,8 @@ class gateway {
   // Binds, listens and serves on its own threads. The port it listens on.
   outcome<std::uint16_t> start();
   std::uint16_t port() const;  // 0 before start
-  // Takes no more connections, lets requests finish for stop_grace, closes everything. Idempotent; blocks that long.
+  // Takes no more connections, lets requests finish for stop_grace, closes everything. Idempotent;
+  // blocks that long.
   void stop();
 
  private:

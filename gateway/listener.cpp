@@ -1,8 +1,8 @@
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/write.hpp>
-#include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "gateway/core.hpp"
 #include "gateway/problem.hpp"
@@ -17,9 +17,12 @@ using net::ip::tcp;
 constexpr std::chrono::milliseconds accept_retry{50};
 
 std::string full_answer() {
-  auto refused = problem_response(kind_named("overloaded"), "the server has as many connections as it takes; try again", "");
-  return fmt::format("HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\n"
-                     "Content-Length: {}\r\nConnection: close\r\n\r\n{}", refused.body.size(), refused.body);
+  auto refused = problem_response(kind_named("overloaded"),
+                                  "the server has as many connections as it takes; try again", "");
+  return fmt::format(
+      "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\n"
+      "Content-Length: {}\r\nConnection: close\r\n\r\n{}",
+      refused.body.size(), refused.body);
 }
 
 // The answer fits any socket buffer, so the write neither blocks nor needs care.
@@ -33,17 +36,19 @@ void refuse_full(const gateway_core& core, tcp::socket socket) {
 }
 
 void serve(const std::shared_ptr<gateway_core>& core, tcp::socket socket) {
-  if (core->connections->size() >= core->options.limits.connections_max) return refuse_full(*core, std::move(socket));
+  if (core->connections->size() >= core->options.limits.connections_max)
+    return refuse_full(*core, std::move(socket));
   boost::system::error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
-  if (core->tls) return serve_tls(core, std::move(socket));
-  serve_plain(core, std::move(socket));
+  socket.set_option(net::socket_base::keep_alive(true), ignored);
+  serve_connection(core, std::move(socket));
 }
 
 }  // namespace
 
 void accept_connections(const std::shared_ptr<gateway_core>& core) {
-  core->acceptor.async_accept(net::make_strand(core->io), [core](boost::system::error_code failed, tcp::socket socket) {
+  core->acceptor.async_accept(net::make_strand(core->io), [core](boost::system::error_code failed,
+                                                                 tcp::socket socket) {
     if (failed == net::error::operation_aborted || !core->acceptor.is_open()) return;
     if (!failed) {
       serve(core, std::move(socket));

@@ -52,7 +52,9 @@ boost::json::value value_of(const problem_detail& detail) {
 
 }  // namespace
 
-std::span<const problem_kind> problem_kinds() { return kinds; }
+std::span<const problem_kind> problem_kinds() {
+  return kinds;
+}
 
 const problem_kind& kind_named(std::string_view code) {
   const auto* at = find(code);
@@ -60,35 +62,54 @@ const problem_kind& kind_named(std::string_view code) {
   return *at;
 }
 
-const problem_kind& kind_of(rejection_code code) { return kind_named(name_of(code)); }
+const problem_kind& kind_of(rejection_code code) {
+  return kind_named(name_of(code));
+}
 
 const problem_kind& kind_of(journal_errc code) {
   switch (code) {
-    case journal_errc::overloaded: return kind_named("overloaded");
-    case journal_errc::closed: return kind_named("unavailable");
-    case journal_errc::conflict: return kind_named("unknown_outcome");
-    case journal_errc::too_large: return kind_named("payload_too_large");
-    case journal_errc::unknown_outcome: return kind_named("unknown_outcome");
-    case journal_errc::not_found: return kind_named("not_found");
-    case journal_errc::io: return kind_named("internal");
+    case journal_errc::overloaded:
+      return kind_named("overloaded");
+    case journal_errc::closed:
+      return kind_named("unavailable");
+    case journal_errc::conflict:
+      return kind_named("unknown_outcome");
+    case journal_errc::too_large:
+      return kind_named("payload_too_large");
+    case journal_errc::unknown_outcome:
+      return kind_named("unknown_outcome");
+    case journal_errc::not_found:
+      return kind_named("not_found");
+    case journal_errc::io:
+      return kind_named("internal");
     case journal_errc::corrupt:
-    case journal_errc::data_loss: return kind_named("data_loss");
+    case journal_errc::data_loss:
+      return kind_named("data_loss");
   }
   return kind_named("internal");
 }
 
 const problem_kind& kind_of(host_errc code) {
   switch (code) {
-    case host_errc::unavailable: return kind_named("unavailable");
-    case host_errc::unknown_template: return kind_named("invalid_argument");
-    case host_errc::not_found: return kind_named("not_found");
-    case host_errc::not_running: return kind_named("wrong_state");
-    case host_errc::stale_owner: return kind_named("unavailable");
-    case host_errc::outcome_unknown: return kind_named("unknown_outcome");
-    case host_errc::limit_exceeded: return kind_named("limit_exceeded");
-    case host_errc::timeout: return kind_named("timeout");
+    case host_errc::unavailable:
+      return kind_named("unavailable");
+    case host_errc::unknown_template:
+      return kind_named("invalid_argument");
+    case host_errc::not_found:
+      return kind_named("not_found");
+    case host_errc::not_running:
+      return kind_named("wrong_state");
+    case host_errc::stale_owner:
+      return kind_named("unavailable");
+    case host_errc::outcome_unknown:
+      return kind_named("unknown_outcome");
+    case host_errc::limit_exceeded:
+      return kind_named("limit_exceeded");
+    case host_errc::timeout:
+      return kind_named("timeout");
     case host_errc::io:
-    case host_errc::protocol: return kind_named("unavailable");
+    case host_errc::protocol:
+      return kind_named("unavailable");
   }
   return kind_named("internal");
 }

@@ -1,4 +1,5 @@
-// Errors as clients see them: one body {error, code, details, request_id}, one table of statuses and frame codes.
+// Errors as clients see them: one body {error, code, details, request_id}, one table of statuses
+// and frame codes.
 #pragma once
 
 #include <chrono>
@@ -38,7 +39,8 @@ struct problem_detail {
   bool is_number{};
 };
 
-response problem_response(const problem_kind& kind, std::string_view message, std::string_view request_id,
+response problem_response(const problem_kind& kind, std::string_view message,
+                          std::string_view request_id,
                           const std::vector<problem_detail>& details = {});
 response problem_response(const rejection& why, std::string_view request_id);
 response problem_response(const journal_error& why, std::string_view request_id);

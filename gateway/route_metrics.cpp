@@ -10,7 +10,8 @@ namespace berth::gateway {
 void route_metrics::count(std::string_view method, std::string_view path, int status,
                           std::chrono::nanoseconds took) {
   const auto seconds = std::chrono::duration<double>(took).count();
-  const auto bucket = std::lower_bound(bounds_seconds.begin(), bounds_seconds.end(), seconds) - bounds_seconds.begin();
+  const auto bucket = std::lower_bound(bounds_seconds.begin(), bounds_seconds.end(), seconds) -
+                      bounds_seconds.begin();
   const std::scoped_lock held(mutex_);
   auto& of = series_[{method, path, status / 100}];
   ++of.buckets[static_cast<std::size_t>(bucket)];
@@ -26,14 +27,18 @@ std::string route_metrics::text() const {
   const std::scoped_lock held(mutex_);
   for (const auto& [name, of] : series_) {
     const auto& [method, path, status] = name;
-    const auto labels = fmt::format("method=\"{}\",route=\"{}\",status=\"{}xx\"", method, path, status);
+    const auto labels =
+        fmt::format("method=\"{}\",route=\"{}\",status=\"{}xx\"", method, path, status);
     std::uint64_t below = 0;
     for (std::size_t i = 0; i < bounds_seconds.size(); ++i) {
       below += of.buckets[i];
-      fmt::format_to(to, "berthd_http_request_duration_seconds_bucket{{{},le=\"{}\"}} {}\n", labels, bounds_seconds[i], below);
+      fmt::format_to(to, "berthd_http_request_duration_seconds_bucket{{{},le=\"{}\"}} {}\n", labels,
+                     bounds_seconds[i], below);
     }
-    fmt::format_to(to, "berthd_http_request_duration_seconds_bucket{{{},le=\"+Inf\"}} {}\n", labels, of.count);
-    fmt::format_to(to, "berthd_http_request_duration_seconds_sum{{{}}} {}\n", labels, of.sum_seconds);
+    fmt::format_to(to, "berthd_http_request_duration_seconds_bucket{{{},le=\"+Inf\"}} {}\n", labels,
+                   of.count);
+    fmt::format_to(to, "berthd_http_request_duration_seconds_sum{{{}}} {}\n", labels,
+                   of.sum_seconds);
     fmt::format_to(to, "berthd_http_request_duration_seconds_count{{{}}} {}\n", labels, of.count);
   }
   return out;

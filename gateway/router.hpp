@@ -1,5 +1,5 @@
-// The one table of routes: method and path template -> handler. HTTP connections and WebSocket `request` frames
-// both go through dispatch; tests compare the table with docs/openapi.yaml.
+// The one table of routes: method and path template -> handler. HTTP connections and WebSocket
+// `request` frames both go through dispatch; tests compare the table with docs/openapi.yaml.
 #pragma once
 
 #include <chrono>
@@ -20,9 +20,10 @@ class authenticator;
 class route_metrics;
 class router;
 
-// Runs the function once after the delay, on any thread, unless the returned handle is destroyed before; a handle that
-// is dropped at once means "run it anyway" only for a delay of zero.
-using run_after = std::function<std::shared_ptr<void>(std::chrono::milliseconds, std::function<void()>)>;
+// Runs the function once after the delay, on any thread, unless the returned handle is destroyed
+// before; a handle that is dropped at once means "run it anyway" only for a delay of zero.
+using run_after =
+    std::function<std::shared_ptr<void>(std::chrono::milliseconds, std::function<void()>)>;
 
 // What a route may use. All of it outlives every request.
 struct api {
@@ -49,9 +50,10 @@ class router {
   router(const services& given, const authenticator& auth, run_after timers, bool secure);
   router(const router&) = delete;
 
-  // Finds the route, authenticates unless `asked.by` is set already, runs it. `done` is called exactly once, on any
-  // thread, whatever happens: 404, 405 with Allow, 401 and 403 are given here. Never throws. Any thread.
-  // A route that upgrades the connection (ports/{port}) answers through response::tunnel.
+  // Finds the route, authenticates unless `asked.by` is set already, runs it. `done` is called
+  // exactly once, on any thread, whatever happens: 404, 405 with Allow, 401 and 403 are given here.
+  // Never throws. Any thread. A route that upgrades the connection (ports/{port}) answers through
+  // response::tunnel.
   void dispatch(request asked, respond done) const;
 
   // Prometheus text: requests and durations by route and status class.

@@ -1,4 +1,5 @@
-// What the gateway is given by the composition root (tools/berthd). Everything here outlives the gateway.
+// What the gateway is given by the composition root (tools/berthd). Everything here outlives the
+// gateway.
 #pragma once
 
 #include <array>
@@ -18,15 +19,17 @@ namespace berth::gateway {
 struct services {
   berth::kernel& kernel;
   const berth::view_store& views;
-  berth::journal& journal;            // read and follow only: feeds, sessions that end
-  berth::bulk_log& bulk;              // reads only: recordings, ranges
-  berth::environment_host& host;      // templates, capabilities, dial
+  berth::journal& journal;        // read and follow only: feeds, sessions that end
+  berth::bulk_log& bulk;          // reads only: recordings, ranges
+  berth::environment_host& host;  // templates, capabilities, dial
   const berth::clock& clock;
-  std::array<std::uint8_t, 32> server_key{};        // signs JWTs, derives API token secrets
-  std::function<std::string()> metrics;             // Prometheus text format
-  std::function<bool()> ready;                      // serving commands
-  // Calls back when every live view has folded up to the position, or after the deadline with false.
-  std::function<void(position, std::chrono::milliseconds, std::function<void(bool)>)> when_projected;
+  std::array<std::uint8_t, 32> server_key{};  // signs JWTs, derives API token secrets
+  std::function<std::string()> metrics;       // Prometheus text format
+  std::function<bool()> ready;                // serving commands
+  // Calls back when every live view has folded up to the position, or after the deadline with
+  // false.
+  std::function<void(position, std::chrono::milliseconds, std::function<void(bool)>)>
+      when_projected;
 };
 
 }  // namespace berth::gateway

@@ -7,8 +7,8 @@
 
 namespace berth::gateway {
 
-// Sets into.path and into.query. False if the target is not a path ("*", "http://…"), has a bad %-escape, a NUL, or is
-// not UTF-8 after decoding. Of a repeated query name the last value counts.
+// Sets into.path and into.query. False if the target is not a path ("*", "http://…"), has a bad
+// %-escape, a NUL, or is not UTF-8 after decoding. Of a repeated query name the last value counts.
 bool split_target(std::string_view target, request& into);
 
 }  // namespace berth::gateway

@@ -4,8 +4,8 @@
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/core/stream_traits.hpp>
 
 namespace berth::gateway {
 namespace {
@@ -15,21 +15,14 @@ using boost::system::error_code;
 // The protocol is only a label here: the descriptor is connected already, TCP or not.
 using inside_socket = net::local::stream_protocol::socket;
 
-void end_sending(boost::beast::tcp_stream& client) {
-  error_code ignored;
-  client.socket().shutdown(net::socket_base::shutdown_send, ignored);
-}
-// TLS has no half-close that peers agree on.
-void end_sending(net::ssl::stream<boost::beast::tcp_stream>& client) { end_sending(client.next_layer()); }
-
-template <class Client>
-class tunnel : public live_connection, public std::enable_shared_from_this<tunnel<Client>> {
+class tunnel : public live_connection, public std::enable_shared_from_this<tunnel> {
  public:
-  tunnel(Client client, std::shared_ptr<const int> inside, std::string early, std::shared_ptr<const void> keep)
+  tunnel(std::unique_ptr<byte_stream> client, std::shared_ptr<const int> inside, std::string early,
+         std::shared_ptr<const void> keep)
       : keep_(std::move(keep)),
         descriptor_(std::move(inside)),
         client_(std::move(client)),
-        inside_(client_.get_executor(), net::local::stream_protocol(), *descriptor_),
+        inside_(client_->executor(), net::local::stream_protocol(), *descriptor_),
         early_(std::move(early)) {}
   ~tunnel() override {
     error_code ignored;
@@ -38,36 +31,38 @@ class tunnel : public live_connection, public std::enable_shared_from_this<tunne
 
   void begin(std::shared_ptr<void> entry) {
     entry_ = std::move(entry);
-    auto self = this->shared_from_this();
-    net::async_write(inside_, net::buffer(early_), [self](error_code failed, std::size_t) {
-      if (failed) return self->close();
-      self->read_client();
-    });
+    client_->expires_never();  // A connection may be quiet for as long as its program likes; TCP
+                               // keep-alive finds the dead.
+    net::async_write(inside_, net::buffer(early_),
+                     [self = shared_from_this()](error_code failed, std::size_t) {
+                       if (failed) return self->close();
+                       self->read_client();
+                     });
     read_inside();
   }
 
   void close_soon() override {
-    net::dispatch(client_.get_executor(), [self = this->shared_from_this()] { self->close(); });
+    net::dispatch(client_->executor(), [self = shared_from_this()] { self->close(); });
   }
 
  private:
   void read_client() {
-    boost::beast::get_lowest_layer(client_).expires_after(tunnel_idle_max);
-    auto self = this->shared_from_this();
-    client_.async_read_some(net::buffer(from_client_), [self](error_code failed, std::size_t size) {
-      if (failed) return self->client_ended(failed);
-      net::async_write(self->inside_, net::buffer(self->from_client_, size), [self](error_code broken, std::size_t) {
-        if (broken) return self->close();
-        self->read_client();
-      });
-    });
+    client_->read_some(net::buffer(from_client_),
+                       [self = shared_from_this()](error_code failed, std::size_t size) {
+                         if (failed) return self->client_ended(failed);
+                         net::async_write(self->inside_, net::buffer(self->from_client_, size),
+                                          [self](error_code broken, std::size_t) {
+                                            if (broken) return self->close();
+                                            self->read_client();
+                                          });
+                       });
   }
   void read_inside() {
-    auto self = this->shared_from_this();
-    inside_.async_read_some(net::buffer(from_inside_), [self](error_code failed, std::size_t size) {
+    inside_.async_read_some(net::buffer(from_inside_), [self = shared_from_this()](
+                                                           error_code failed, std::size_t size) {
       if (failed) return self->inside_ended(failed);
-      boost::beast::get_lowest_layer(self->client_).expires_after(tunnel_idle_max);
-      net::async_write(self->client_, net::buffer(self->from_inside_, size), [self](error_code broken, std::size_t) {
+      self->client_->expires_after(tunnel_write_max);
+      self->client_->write({net::buffer(self->from_inside_, size), {}}, [self](error_code broken) {
         if (broken) return self->close();
         self->read_inside();
       });
@@ -79,7 +74,7 @@ class tunnel : public live_connection, public std::enable_shared_from_this<tunne
     end_of_side(why != net::error::eof && why != net::ssl::error::stream_truncated);
   }
   void inside_ended(error_code why) {
-    end_sending(client_);
+    client_->end_sending();
     end_of_side(why != net::error::eof);
   }
   void end_of_side(bool broken) {
@@ -87,13 +82,13 @@ class tunnel : public live_connection, public std::enable_shared_from_this<tunne
   }
   void close() {
     error_code ignored;
-    boost::beast::get_lowest_layer(client_).close();
+    client_->close();
     inside_.shutdown(net::socket_base::shutdown_both, ignored);
   }
 
   std::shared_ptr<const void> keep_;
   std::shared_ptr<const int> descriptor_;
-  Client client_;
+  std::unique_ptr<byte_stream> client_;
   inside_socket inside_;
   std::string early_;
   std::array<char, tunnel_buffer_bytes> from_client_;
@@ -101,13 +96,6 @@ class tunnel : public live_connection, public std::enable_shared_from_this<tunne
   int sides_ended_{};
   std::shared_ptr<void> entry_;
 };
-
-template <class Client>
-void join(Client client, std::shared_ptr<const int> inside, std::string early,
-          const std::shared_ptr<connection_table>& connections, std::shared_ptr<const void> keep) {
-  auto joined = std::make_shared<tunnel<Client>>(std::move(client), std::move(inside), std::move(early), std::move(keep));
-  joined->begin(connections->enter(joined));
-}
 
 }  // namespace
 
@@ -118,14 +106,12 @@ std::shared_ptr<const int> own_descriptor(int descriptor) {
           }};
 }
 
-void join_tunnel(boost::beast::tcp_stream client, std::shared_ptr<const int> inside, std::string early,
-                 std::shared_ptr<connection_table> connections, std::shared_ptr<const void> keep) {
-  join(std::move(client), std::move(inside), std::move(early), connections, std::move(keep));
-}
-
-void join_tunnel(net::ssl::stream<boost::beast::tcp_stream> client, std::shared_ptr<const int> inside, std::string early,
-                 std::shared_ptr<connection_table> connections, std::shared_ptr<const void> keep) {
-  join(std::move(client), std::move(inside), std::move(early), connections, std::move(keep));
+void join_tunnel(std::unique_ptr<byte_stream> client, std::shared_ptr<const int> inside,
+                 std::string early, const std::shared_ptr<connection_table>& connections,
+                 std::shared_ptr<const void> keep) {
+  auto joined = std::make_shared<tunnel>(std::move(client), std::move(inside), std::move(early),
+                                         std::move(keep));
+  joined->begin(connections->enter(joined));
 }
 
 }  // namespace berth::gateway

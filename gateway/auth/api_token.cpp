@@ -35,7 +35,9 @@ std::string base32_of(const digest& bits) {
 
 }  // namespace
 
-account_id account_id_of(std::string_view name) { return {derived_id("acct", name, command_id{})}; }
+account_id account_id_of(std::string_view name) {
+  return {derived_id("acct", name, command_id{})};
+}
 
 token_id token_id_of(const account_id& account, const command_id& command) {
   return {derived_id("tok", account.value, command)};
@@ -44,7 +46,8 @@ token_id token_id_of(const account_id& account, const command_id& command) {
 api_token make_api_token(const server_key& key, const account_id& account, const token_id& token) {
   BERTH_ASSERT(is_derived(account.value, account_prefix));
   BERTH_ASSERT(is_derived(token.value, tok_prefix));
-  const auto secret = base32_of(hmac_sha256(key, "berth api token 1" + account.value + token.value));
+  const auto secret =
+      base32_of(hmac_sha256(key, "berth api token 1" + account.value + token.value));
   api_token made{account, token, {}, sha256(secret)};
   made.text = std::string(token_prefix) + account.value.substr(account_prefix.size()) + '_' +
               token.value.substr(tok_prefix.size()) + '_' + secret;
@@ -52,13 +55,14 @@ api_token make_api_token(const server_key& key, const account_id& account, const
 }
 
 std::optional<claimed_token> parse_api_token(std::string_view text) {
-  constexpr auto size = token_prefix.size() + id_characters + 1 + id_characters + 1 + secret_characters;
+  constexpr auto size =
+      token_prefix.size() + id_characters + 1 + id_characters + 1 + secret_characters;
   if (text.size() != size || !text.starts_with(token_prefix)) return {};
   const auto account = text.substr(token_prefix.size(), id_characters);
   const auto token = text.substr(token_prefix.size() + id_characters + 1, id_characters);
   const auto secret = text.substr(size - secret_characters);
-  const bool separated = text[token_prefix.size() + id_characters] == '_' &&
-                         text[size - secret_characters - 1] == '_';
+  const bool separated =
+      text[token_prefix.size() + id_characters] == '_' && text[size - secret_characters - 1] == '_';
   if (!separated || !is_base32(account) || !is_base32(token) || !is_base32(secret)) return {};
   return claimed_token{{std::string(account_prefix) + std::string(account)},
                        {std::string(tok_prefix) + std::string(token)},

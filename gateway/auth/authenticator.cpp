@@ -9,9 +9,13 @@ namespace {
 
 constexpr std::string_view bearer = "bearer ";
 
-rejection refused(std::string why) { return reject(rejection_code::unauthenticated, std::move(why)); }
+rejection refused(std::string why) {
+  return reject(rejection_code::unauthenticated, std::move(why));
+}
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 bool has_prefix_ignoring_case(std::string_view text, std::string_view prefix) {
   if (text.size() < prefix.size()) return false;
@@ -52,8 +56,8 @@ bool from_elsewhere(const request& asked) {
   return !host || scheme_end == std::string::npos || origin->substr(scheme_end + 3) != *host;
 }
 
-// The token a credential claims to be or to come from. An API token proves itself by its hash, a JWT has by its
-// signature.
+// The token a credential claims to be or to come from. An API token proves itself by its hash, a
+// JWT has by its signature.
 struct claim {
   account_id account;
   token_id token;
@@ -80,7 +84,8 @@ outcome<identity> check(const account::state& now, const claim& shown, timestamp
   if (shown.hash && !same_secret(*shown.hash, token.hash)) return unknown;
   const bool expires = token.expires_at != timestamp{};
   if (token.revoked || (expires && token.expires_at <= at)) return unknown;
-  identity who{{shown.account, shown.token.value, false}, now.role == account::role::admin, shown.token, {}};
+  identity who{
+      {shown.account, shown.token.value, false}, now.role == account::role::admin, shown.token, {}};
   if (expires) who.expires_at = token.expires_at;
   if (shown.expires_at && (!who.expires_at || *shown.expires_at < *who.expires_at))
     who.expires_at = shown.expires_at;
@@ -99,7 +104,8 @@ outcome<std::string> authenticator::credential_of(const request& asked) {
     auto token = cookie_named(*value, token_cookie);
     if (token.empty()) return refused("no token: send `Authorization: Bearer TOKEN`");
     const bool reads = asked.method == "GET" || asked.method == "HEAD";
-    if (!reads && from_elsewhere(asked)) return refused("a cookie is not accepted from another origin");
+    if (!reads && from_elsewhere(asked))
+      return refused("a cookie is not accepted from another origin");
     return token;
   }
   return refused("no token: send `Authorization: Bearer TOKEN`");
@@ -119,10 +125,12 @@ void authenticator::authenticate(std::string_view credential,
                      });
 }
 
-authenticator::issued authenticator::issue_jwt(const identity& who, std::chrono::seconds lifetime) const {
+authenticator::issued authenticator::issue_jwt(const identity& who,
+                                               std::chrono::seconds lifetime) const {
   const auto now = std::chrono::floor<std::chrono::seconds>(given_.clock.now());
   timestamp until = now + lifetime;
-  if (who.expires_at && *who.expires_at < until) until = std::chrono::floor<std::chrono::seconds>(*who.expires_at);
+  if (who.expires_at && *who.expires_at < until)
+    until = std::chrono::floor<std::chrono::seconds>(*who.expires_at);
   return {sign_jwt(given_.server_key, {who.by.account, who.token, now, until}), until};
 }
 

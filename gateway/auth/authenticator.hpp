@@ -1,8 +1,8 @@
-// Who asks. Accepts `Authorization: Bearer <API token or JWT>` and the cookie `berth_token` (a JWT, set by
-// POST /api/v1/auth/jwt for browsers: HttpOnly, SameSite=Strict). Never a URL.
+// Who asks. Accepts `Authorization: Bearer <API token or JWT>` and the cookie `berth_token` (a JWT,
+// set by POST /api/v1/auth/jwt for browsers: HttpOnly, SameSite=Strict). Never a URL.
 //
-// Each call reads the account through the kernel, so a revoked token, an expired one and a disabled account are
-// refused from the next request on, JWTs made from them included.
+// Each call reads the account through the kernel, so a revoked token, an expired one and a disabled
+// account are refused from the next request on, JWTs made from them included.
 #pragma once
 
 #include <functional>
@@ -20,7 +20,7 @@ namespace berth::gateway {
 struct services;
 
 struct identity {
-  principal by;         // actor = the token's id
+  principal by;  // actor = the token's id
   bool is_admin{};
   token_id token;
   std::optional<timestamp> expires_at;  // of the credential shown
@@ -30,11 +30,13 @@ class authenticator {
  public:
   explicit authenticator(const services& given) : given_(given) {}
 
-  // `credential` is an API token or a JWT. The answer comes once, on any thread: unauthenticated says why.
+  // `credential` is an API token or a JWT. The answer comes once, on any thread: unauthenticated
+  // says why.
   void authenticate(std::string_view credential, std::function<void(outcome<identity>)> done) const;
 
-  // The credential of a request: header first, then cookie; unauthenticated if there is none. A cookie is refused for
-  // methods that change something unless Origin (if sent) names the host asked (CSRF).
+  // The credential of a request: header first, then cookie; unauthenticated if there is none. A
+  // cookie is refused for methods that change something unless Origin (if sent) names the host
+  // asked (CSRF).
   static outcome<std::string> credential_of(const request& asked);
 
   // A short-lived JWT for the identity; `expires_at` is now + lifetime.

@@ -26,7 +26,8 @@ digest hmac_sha256(std::span<const std::uint8_t> key, std::string_view message) 
 digest sha256(std::string_view message) {
   digest out{};
   unsigned int size = 0;
-  const int done = EVP_Digest(message.data(), message.size(), out.data(), &size, EVP_sha256(), nullptr);
+  const int done =
+      EVP_Digest(message.data(), message.size(), out.data(), &size, EVP_sha256(), nullptr);
   BERTH_ASSERT(done == 1 && size == out.size());
   return out;
 }

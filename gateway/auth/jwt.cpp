@@ -18,7 +18,9 @@ digest signing_key(const std::array<std::uint8_t, 32>& server_key) {
   return hmac_sha256(server_key, "berth jwt 1");
 }
 
-std::string_view view_of(const digest& d) { return {reinterpret_cast<const char*>(d.data()), d.size()}; }
+std::string_view view_of(const digest& d) {
+  return {reinterpret_cast<const char*>(d.data()), d.size()};
+}
 
 std::int64_t seconds_of(timestamp t) {
   return std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count();
@@ -48,7 +50,8 @@ outcome<jwt_claims> read_claims(std::string_view payload, timestamp now) {
   jwt_claims read{{text(claims, "sub")}, {text(claims, "tid")}, {}, {}};
   if (text(claims, "iss") != issuer || !read.account || !read.token || !issued || !expires)
     return refused("a claim is missing: iss, sub, tid, iat and exp are needed");
-  if (seconds_of(now) >= *expires) return refused("it has expired; get a new one at POST /api/v1/auth/jwt");
+  if (seconds_of(now) >= *expires)
+    return refused("it has expired; get a new one at POST /api/v1/auth/jwt");
   if (*issued > seconds_of(now) + 60) return refused("it is from the future");
   read.issued_at = timestamp{std::chrono::seconds{*issued}};
   read.expires_at = timestamp{std::chrono::seconds{*expires}};
@@ -70,8 +73,8 @@ std::string sign_jwt(const std::array<std::uint8_t, 32>& server_key, const jwt_c
   return text;
 }
 
-outcome<jwt_claims> verify_jwt(const std::array<std::uint8_t, 32>& server_key, std::string_view text,
-                               timestamp now) {
+outcome<jwt_claims> verify_jwt(const std::array<std::uint8_t, 32>& server_key,
+                               std::string_view text, timestamp now) {
   static const auto header = base64url_encode(header_text);
   const auto first = text.find('.');
   const auto last = text.rfind('.');

@@ -3,15 +3,15 @@
 #include <algorithm>
 #include <iterator>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "gateway/utf8.hpp"
 
 namespace berth::gateway {
 
-asciicast_writer::asciicast_writer(asciicast_format format, std::uint16_t cols, std::uint16_t rows, timestamp began,
-                                   std::string& out)
+asciicast_writer::asciicast_writer(asciicast_format format, std::uint16_t cols, std::uint16_t rows,
+                                   timestamp began, std::string& out)
     : format_(format), began_(began), last_(began) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(began).time_since_epoch().count();
   const boost::json::object env{{"TERM", "xterm-256color"}};
@@ -21,7 +21,8 @@ asciicast_writer::asciicast_writer(asciicast_format format, std::uint16_t cols, 
     header.emplace("height", rows);
     header.emplace("env", env);
   } else {
-    header.emplace("term", boost::json::object{{"cols", cols}, {"rows", rows}, {"type", "xterm-256color"}});
+    header.emplace("term",
+                   boost::json::object{{"cols", cols}, {"rows", rows}, {"type", "xterm-256color"}});
   }
   header.emplace("timestamp", seconds);
   out += boost::json::serialize(header);
@@ -33,7 +34,8 @@ void asciicast_writer::event(timestamp at, char code, std::string_view text, std
   const auto since = format_ == asciicast_format::v2 ? at - began_ : at - last_;
   last_ = at;
   const auto us = since.count();
-  fmt::format_to(std::back_inserter(out), "[{}.{:06}, \"{}\", ", us / 1'000'000, us % 1'000'000, code);
+  fmt::format_to(std::back_inserter(out), "[{}.{:06}, \"{}\", ", us / 1'000'000, us % 1'000'000,
+                 code);
   out += boost::json::serialize(boost::json::string_view(text));
   out += "]\n";
 }
@@ -51,7 +53,8 @@ void asciicast_writer::output(timestamp at, std::string_view bytes, std::string&
   if (!text.empty()) event(at, 'o', text, out);
 }
 
-void asciicast_writer::resize(timestamp at, std::uint16_t cols, std::uint16_t rows, std::string& out) {
+void asciicast_writer::resize(timestamp at, std::uint16_t cols, std::uint16_t rows,
+                              std::string& out) {
   event(at, 'r', fmt::format("{}x{}", cols, rows), out);
 }
 

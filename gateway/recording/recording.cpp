@@ -50,7 +50,9 @@ class recorder {
     const auto marks = bulk_.marks(story_.terminal, at_, at_ + size);
     if (!bytes || !marks || bytes->empty()) {
       spdlog::warn("recording of {} ends at offset {}: {}", story_.terminal.value, at_,
-                   !bytes ? bytes.error().message : !marks ? marks.error().message : "no more bytes");
+                   !bytes   ? bytes.error().message
+                   : !marks ? marks.error().message
+                            : "no more bytes");
       return false;
     }
     const auto end = at_ + bytes->size();

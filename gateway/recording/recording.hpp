@@ -1,5 +1,6 @@
-// A terminal's recording: output from the bulk log, its times from the log's marks, resizes and the end from the
-// terminal's stream; written piece by piece, so that any length costs one window of memory.
+// A terminal's recording: output from the bulk log, its times from the log's marks, resizes and the
+// end from the terminal's stream; written piece by piece, so that any length costs one window of
+// memory.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +28,8 @@ struct terminal_story {
 };
 journal_result<terminal_story> read_story(const journal& from, const terminal_id& terminal);
 
-// The bytes [extent.first, extent.next) as they are now. Lines end at the first read error, which is logged: half a
-// recording still plays.
+// The bytes [extent.first, extent.next) as they are now. Lines end at the first read error, which
+// is logged: half a recording still plays.
 body_stream record(terminal_story story, bulk_log& bulk, asciicast_format format);
 
 }  // namespace berth::gateway

@@ -7,7 +7,8 @@
 
 namespace berth::gateway {
 
-// One object an event: {"cursor","time","stream","version","type","command","correlation","actor","data"}. Hashes of
+// One object an event:
+// {"cursor","time","stream","version","type","command","correlation","actor","data"}. Hashes of
 // secrets are left out.
 boost::json::array event_items(const commit& happened);
 

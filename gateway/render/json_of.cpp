@@ -1,7 +1,7 @@
 #include "gateway/render/json_of.hpp"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "gateway/base64.hpp"
 #include "gateway/utf8.hpp"
@@ -27,24 +27,33 @@ json::array texts_of(const std::vector<std::string>& all) {
 
 std::string_view name_of(session::close_reason reason) {
   switch (reason) {
-    case session::close_reason::logout: return "logout";
-    case session::close_reason::revoked: return "revoked";
-    case session::close_reason::idle: return "idle";
-    case session::close_reason::handed_over: return "handed_over";
+    case session::close_reason::logout:
+      return "logout";
+    case session::close_reason::revoked:
+      return "revoked";
+    case session::close_reason::idle:
+      return "idle";
+    case session::close_reason::handed_over:
+      return "handed_over";
   }
   return "logout";
 }
 
 std::string_view name_of(terminal::journal_mode mode) {
   switch (mode) {
-    case terminal::journal_mode::full: return "full";
-    case terminal::journal_mode::tail: return "tail";
-    case terminal::journal_mode::none: return "none";
+    case terminal::journal_mode::full:
+      return "full";
+    case terminal::journal_mode::tail:
+      return "tail";
+    case terminal::journal_mode::none:
+      return "none";
   }
   return "full";
 }
 
-std::string_view name_of(account::role role) { return role == account::role::admin ? "admin" : "member"; }
+std::string_view name_of(account::role role) {
+  return role == account::role::admin ? "admin" : "member";
+}
 
 }  // namespace
 
@@ -60,7 +69,8 @@ std::string utf8_of(std::string_view bytes, bool* changed) {
   return out;
 }
 
-json::object json_of(const environment_id& id, const environment::state& now, stream_version version) {
+json::object json_of(const environment_id& id, const environment::state& now,
+                     stream_version version) {
   json::object out{
       {"id", id.value},
       {"name", now.name},
@@ -93,14 +103,17 @@ json::object json_of(const terminal_id& id, const terminal::state& now, stream_v
       {"journal", name_of(now.journal)},
       {"version", version.value},
   };
-  if (now.journal == terminal::journal_mode::tail) out.emplace("journal_tail_bytes", now.journal_tail_bytes);
+  if (now.journal == terminal::journal_mode::tail)
+    out.emplace("journal_tail_bytes", now.journal_tail_bytes);
   put_text(out, "working_directory", now.working_directory);
   put_text(out, "driver", now.driver.value);
   put_time(out, "opened_at", now.opened_at);
   put_time(out, "changed_at", now.changed_at);
   if (now.pid > 0) out.emplace("pid", now.pid);
   if (!now.end) return out;
-  json::object end{{"final_offset", now.end->final_offset}, {"reason", now.end->reason}, {"at", to_rfc3339(now.end->at)}};
+  json::object end{{"final_offset", now.end->final_offset},
+                   {"reason", now.end->reason},
+                   {"at", to_rfc3339(now.end->at)}};
   if (now.end->exit_code) end.emplace("exit_code", *now.end->exit_code);
   if (now.end->signal != 0) end.emplace("signal", now.end->signal);
   put_text(end, "detail", now.end->detail);
@@ -156,12 +169,15 @@ json::object json_of(const template_info& made_from) {
   json::array tools;
   for (const auto& [name, version] : made_from.tools)
     tools.push_back(json::object{{"name", utf8_of(name)}, {"version", utf8_of(version)}});
-  return {{"name", made_from.name}, {"description", utf8_of(made_from.description)}, {"tools", std::move(tools)}};
+  return {{"name", made_from.name},
+          {"description", utf8_of(made_from.description)},
+          {"tools", std::move(tools)}};
 }
 
 json::object json_of(const host_capabilities& found) {
-  return {{"provider", found.provider}, {"works", found.works},     {"isolation", found.isolation},
-          {"limits", found.limits},     {"network", found.network}, {"problems", texts_of(found.problems)}};
+  return {{"provider", found.provider},   {"works", found.works},
+          {"isolation", found.isolation}, {"limits", found.limits},
+          {"network", found.network},     {"problems", texts_of(found.problems)}};
 }
 
 json::object json_of(const environment::exec_finished& result, bool as_base64) {
@@ -185,8 +201,9 @@ json::object json_of(const environment::exec_finished& result, bool as_base64) {
 std::string sentence_of(const environment::state& now) {
   auto text = fmt::format("{} is {}", now.name, environment::name_of(now.status));
   if (now.status != environment::status::error) return text;
-  return fmt::format("{} while {}: {}; {}", text, environment::name_of(now.failed_during), utf8_of(now.cause),
-                     utf8_of(now.next_step.empty() ? "start it again, or delete it" : now.next_step));
+  return fmt::format(
+      "{} while {}: {}; {}", text, environment::name_of(now.failed_during), utf8_of(now.cause),
+      utf8_of(now.next_step.empty() ? "start it again, or delete it" : now.next_step));
 }
 
 }  // namespace berth::gateway

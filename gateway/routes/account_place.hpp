@@ -1,5 +1,5 @@
-// {account} in paths: an id, a name or `me`. Members see their own account only, administrators every one; another's is
-// not_found for a member.
+// {account} in paths: an id, a name or `me`. Members see their own account only, administrators
+// every one; another's is not_found for a member.
 #pragma once
 
 #include "gateway/routes/support.hpp"

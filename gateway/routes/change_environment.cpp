@@ -1,4 +1,5 @@
-// POST /api/v1/environments/{environment}/start, /stop and /activity, DELETE /api/v1/environments/{environment}
+// POST /api/v1/environments/{environment}/start, /stop and /activity, DELETE
+// /api/v1/environments/{environment}
 #include "gateway/routes/environment_answer.hpp"
 #include "gateway/routes/routes.hpp"
 
@@ -13,12 +14,13 @@ void start_environment(const api& with, request asked, respond done) {
 }
 
 void stop_environment(const api& with, request asked, respond done) {
-  ask_environment(with, std::move(asked), std::move(done), environment::stop{environment::stop_reason::asked},
-                  {status::stopped});
+  ask_environment(with, std::move(asked), std::move(done),
+                  environment::stop{environment::stop_reason::asked}, {status::stopped});
 }
 
 void delete_environment(const api& with, request asked, respond done) {
-  ask_environment(with, std::move(asked), std::move(done), environment::remove{}, {status::deleted});
+  ask_environment(with, std::move(asked), std::move(done), environment::remove{},
+                  {status::deleted});
 }
 
 void record_activity(const api& with, request asked, respond done) {
@@ -27,7 +29,8 @@ void record_activity(const api& with, request asked, respond done) {
   auto kind = fields->text("kind", need::optional, kind_bytes_max);
   if (fields->problem()) return refuse(asked, done, *fields->problem());
   if (kind.empty()) kind = "api";
-  ask_environment(with, std::move(asked), std::move(done), environment::record_activity{std::move(kind)}, {});
+  ask_environment(with, std::move(asked), std::move(done),
+                  environment::record_activity{std::move(kind)}, {});
 }
 
 }  // namespace berth::gateway::routes

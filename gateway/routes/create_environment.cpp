@@ -21,7 +21,8 @@ void check_instance_type(body_fields& fields, std::string_view type) {
   fields.refuse("instance_type", fmt::format("must be one of {}", fmt::join(names, ", ")));
 }
 
-void check_template(body_fields& fields, const std::vector<template_info>& known, std::string_view wanted) {
+void check_template(body_fields& fields, const std::vector<template_info>& known,
+                    std::string_view wanted) {
   if (fields.problem()) return;
   const auto found = [&](const template_info& one) { return one.name == wanted; };
   if (!std::any_of(known.begin(), known.end(), found))
@@ -49,8 +50,10 @@ void create_environment(const api& with, request asked, respond done) {
   if (!meta) return refuse(asked, done, meta.error());
   // The kernel derives the same id (K: create_environment), so the answer can name it.
   const environment_id id{derived_id("env", asked.by->account.value, meta->id)};
-  auto completion = answering_environment(with, asked, std::move(done), 201, id, {environment::status::running}, *choice);
-  with.given.kernel.create_environment(asked.by->account, std::move(command), std::move(*meta), std::move(completion));
+  auto completion = answering_environment(with, asked, std::move(done), 201, id,
+                                          {environment::status::running}, *choice);
+  with.given.kernel.create_environment(asked.by->account, std::move(command), std::move(*meta),
+                                       std::move(completion));
 }
 
 }  // namespace berth::gateway::routes

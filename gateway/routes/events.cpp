@@ -1,4 +1,5 @@
-// GET /api/v1/events?after=&limit=&wait_ms=: what happened in the account, in order; waits for something if told to.
+// GET /api/v1/events?after=&limit=&wait_ms=: what happened in the account, in order; waits for
+// something if told to.
 #include <atomic>
 
 #include <boost/json.hpp>
@@ -23,7 +24,11 @@ struct feed_choice {
 class feed_wait : public std::enable_shared_from_this<feed_wait> {
  public:
   feed_wait(const api& with, const request& asked, feed_choice choice, respond done)
-      : with_(with), account_(asked.by->account), request_id_(asked.request_id), choice_(choice), done_(std::move(done)) {}
+      : with_(with),
+        account_(asked.by->account),
+        request_id_(asked.request_id),
+        choice_(choice),
+        done_(std::move(done)) {}
 
   // Lives by its timer: when that ends, by time, by an answer or with the gateway, so does this.
   void begin() {
@@ -52,8 +57,10 @@ class feed_wait : public std::enable_shared_from_this<feed_wait> {
     const std::scoped_lock held(mutex_);
     scheduled_ = false;
     if (answered_) return;
-    auto commits = choice_.all ? queries::feed_of_all(with_.given.journal, choice_.after, choice_.limit)
-                               : queries::feed(with_.given.views, with_.given.journal, account_, choice_.after, choice_.limit);
+    auto commits = choice_.all
+                       ? queries::feed_of_all(with_.given.journal, choice_.after, choice_.limit)
+                       : queries::feed(with_.given.views, with_.given.journal, account_,
+                                       choice_.after, choice_.limit);
     if (commits && commits->empty() && !last) return;
     answered_ = true;
     done_(commits ? render(*commits) : problem_response(commits.error(), request_id_));
@@ -87,8 +94,11 @@ void list_events(const api& with, request asked, respond done) {
   query_fields query(asked);
   feed_choice choice;
   const auto after = query.text("after", cursor_bytes_max);
-  const auto at = after == "now" ? with.given.journal.head() : after.empty() ? position{} : parse_position(after).value_or(position{~0U, 0});
-  if (at.partition >= with.given.journal.partitions()) query.refuse("after", "must be a cursor this server gave, or now");
+  const auto at = after == "now"  ? with.given.journal.head()
+                  : after.empty() ? position{}
+                                  : parse_position(after).value_or(position{~0U, 0});
+  if (at.partition >= with.given.journal.partitions())
+    query.refuse("after", "must be a cursor this server gave, or now");
   choice.after = at;
   choice.limit = query.number_or("limit", {1, page_limit_max}, page_limit_default);
   choice.within = std::chrono::milliseconds{query.number_or("wait_ms", {0, events_wait_ms_max}, 0)};

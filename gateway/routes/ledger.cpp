@@ -10,7 +10,8 @@ namespace json = boost::json;
 
 json::object durations(const std::map<environment::status, microseconds>& by_status) {
   json::object out;
-  for (const auto& [status, duration] : by_status) out.emplace(environment::name_of(status), duration.count());
+  for (const auto& [status, duration] : by_status)
+    out.emplace(environment::name_of(status), duration.count());
   return out;
 }
 
@@ -29,7 +30,8 @@ json::object render_usage(const queries::usage_report& report) {
                                         {"amount_micro_usd", one.amount_micro_usd}});
   }
   json::object types;
-  for (const auto& [name, by_status] : report.by_instance_type) types.emplace(name, durations(by_status));
+  for (const auto& [name, by_status] : report.by_instance_type)
+    types.emplace(name, durations(by_status));
   return {{"from", to_rfc3339(report.from)},
           {"to", to_rfc3339(report.to)},
           {"environments", std::move(environments)},
@@ -69,7 +71,8 @@ json::object render_audit(const audit_row& row) {
                    {"first_version", row.first.value},
                    {"events", std::move(events)}};
   if (row.because)
-    out.emplace("cause", json::object{{"stream", row.because->stream.text()}, {"version", row.because->version.value}});
+    out.emplace("cause", json::object{{"stream", row.because->stream.text()},
+                                      {"version", row.because->version.value}});
   return out;
 }
 
@@ -89,7 +92,8 @@ void show_usage(const api& with, request asked, respond done) {
   if (to < from) query.refuse("to", "is before `from`");
   if (query.problem()) return refuse(asked, done, *query.problem());
   answer_from_views(with, asked, done, [&with, account = asked.by->account, from, to, now] {
-    return json_response(200, render_usage(queries::usage(with.given.views, account, from, to, now)));
+    return json_response(200,
+                         render_usage(queries::usage(with.given.views, account, from, to, now)));
   });
 }
 
@@ -99,9 +103,13 @@ void list_bill_lines(const api& with, request asked, respond done) {
   const bool accruing = query.flag("accruing", false);
   if (query.problem()) return refuse(asked, done, *query.problem());
   answer_from_views(with, asked, done, [&with, account = asked.by->account, page, accruing] {
-    if (!accruing) return page_response(queries::list_bill_lines(with.given.views, account, page.after, page.limit), render_line);
-    return page_response(queries::page<bill_line>{queries::accruing_lines(with.given.views, account, with.given.clock.now()), {}},
-                         render_line);
+    if (!accruing)
+      return page_response(
+          queries::list_bill_lines(with.given.views, account, page.after, page.limit), render_line);
+    return page_response(
+        queries::page<bill_line>{
+            queries::accruing_lines(with.given.views, account, with.given.clock.now()), {}},
+        render_line);
   });
 }
 

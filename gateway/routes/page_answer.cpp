@@ -15,7 +15,8 @@ page_choice read_page(query_fields& query) {
   return choice;
 }
 
-void answer_from_views(const api& with, const request& asked, const respond& done, std::function<response()> make) {
+void answer_from_views(const api& with, const request& asked, const respond& done,
+                       std::function<response()> make) {
   when_views_ready(with, asked, done, [&with, done, id = asked.request_id, make = std::move(make)] {
     with.timers(off_the_kernel, [done, id, make] {
       try {
@@ -28,13 +29,17 @@ void answer_from_views(const api& with, const request& asked, const respond& don
   });
 }
 
-bool wants_all_or_refuse(const request& asked, query_fields& query, bool& all, const respond& done) {
+bool wants_all_or_refuse(const request& asked, query_fields& query, bool& all,
+                         const respond& done) {
   const auto account = query.text("account", account_bytes_max);
-  if (!account.empty() && account != "all" && account != "me") query.refuse("account", "must be me or all");
+  if (!account.empty() && account != "all" && account != "me")
+    query.refuse("account", "must be me or all");
   if (query.problem()) return refuse(asked, done, *query.problem()), false;
   all = account == "all";
   if (!all || asked.is_admin) return true;
-  refuse(asked, done, reject(rejection_code::forbidden, "only administrators may ask for all accounts", "account"));
+  refuse(
+      asked, done,
+      reject(rejection_code::forbidden, "only administrators may ask for all accounts", "account"));
   return false;
 }
 

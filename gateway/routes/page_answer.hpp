@@ -1,5 +1,5 @@
-// Lists: ?limit= and ?page_token=, answered {"items": […], "next_token": "…"} (no next_token: the end), from views that
-// have folded what the asker has seen.
+// Lists: ?limit= and ?page_token=, answered {"items": […], "next_token": "…"} (no next_token: the
+// end), from views that have folded what the asker has seen.
 #pragma once
 
 #include <boost/json.hpp>
@@ -25,7 +25,8 @@ response page_response(const queries::page<Item>& page, Render render) {
 }
 
 // `make` reads the views; it runs where blocking is allowed, once they are ready.
-void answer_from_views(const api& with, const request& asked, const respond& done, std::function<response()> make);
+void answer_from_views(const api& with, const request& asked, const respond& done,
+                       std::function<response()> make);
 
 // ?account=all, for administrators: forbidden otherwise. False after having answered.
 bool wants_all_or_refuse(const request& asked, query_fields& query, bool& all, const respond& done);

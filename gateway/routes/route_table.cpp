@@ -42,7 +42,8 @@ std::span<const route> route_table() {
       route{"POST", "/api/v1/environments/{environment}/exec", user, exec_environment},
       route{"GET", "/api/v1/environments/{environment}/ports/{port}", user, dial_port},
       route{"POST", "/api/v1/environments/{environment}/terminals", user, open_terminal},
-      route{"GET", "/api/v1/environments/{environment}/terminals", user, list_environment_terminals},
+      route{"GET", "/api/v1/environments/{environment}/terminals", user,
+            list_environment_terminals},
 
       route{"GET", "/api/v1/terminals", user, list_terminals},
       route{"GET", "/api/v1/terminals/{terminal}", user, show_terminal},

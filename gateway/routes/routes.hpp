@@ -8,7 +8,7 @@ namespace berth::gateway::routes {
 
 #define BERTH_ROUTE(name) void name(const api& with, request asked, respond done)
 
-BERTH_ROUTE(welcome);        // server.cpp
+BERTH_ROUTE(welcome);  // server.cpp
 BERTH_ROUTE(health);
 BERTH_ROUTE(live);
 BERTH_ROUTE(ready);

@@ -30,29 +30,41 @@ response status_response(bool good) {
 
 }  // namespace
 
-void welcome(const api&, request, respond done) { done(text_response(std::string(greeting), "text/plain; charset=utf-8")); }
+void welcome(const api&, request, respond done) {
+  done(text_response(std::string(greeting), "text/plain; charset=utf-8"));
+}
 
-void health(const api&, request, respond done) { done(status_response(true)); }
+void health(const api&, request, respond done) {
+  done(status_response(true));
+}
 
-void live(const api&, request, respond done) { done(status_response(true)); }
+void live(const api&, request, respond done) {
+  done(status_response(true));
+}
 
 void ready(const api& with, request asked, respond done) {
   if (with.given.ready()) return done(status_response(true));
-  refuse(asked, done, reject(rejection_code::unavailable, "not serving commands yet; see the server's log"));
+  refuse(asked, done,
+         reject(rejection_code::unavailable, "not serving commands yet; see the server's log"));
 }
 
 void metrics(const api& with, request, respond done) {
-  done(text_response(with.given.metrics() + with.routes.metrics(), "text/plain; version=0.0.4; charset=utf-8"));
+  done(text_response(with.given.metrics() + with.routes.metrics(),
+                     "text/plain; version=0.0.4; charset=utf-8"));
 }
 
-void openapi(const api&, request, respond done) { done(text_response(std::string(openapi_yaml()), "application/yaml")); }
+void openapi(const api&, request, respond done) {
+  done(text_response(std::string(openapi_yaml()), "application/yaml"));
+}
 
 void show_host(const api& with, request, respond done) {
   done(json_response(200, json_of(with.given.host.capabilities())));
 }
 
 void upgrade_websocket(const api&, request asked, respond done) {
-  auto refused = problem_response(kind_named("upgrade_required"), "connect with a WebSocket client; see docs/protocol.md", asked.request_id);
+  auto refused =
+      problem_response(kind_named("upgrade_required"),
+                       "connect with a WebSocket client; see docs/protocol.md", asked.request_id);
   refused.headers["Upgrade"] = "websocket";
   done(std::move(refused));
 }

@@ -11,7 +11,9 @@ void show_account(const api& with, request asked, respond done) {
   if (!place) return;
   with.given.kernel.read(place->id, place->as, [asked, done, id = place->id](auto read) {
     if (!read) return refuse(asked, done, read.error());
-    done(account_response(200, id, *read, fmt::format("account {}{}", read->state->name, read->state->disabled ? " is disabled" : "")));
+    done(account_response(200, id, *read,
+                          fmt::format("account {}{}", read->state->name,
+                                      read->state->disabled ? " is disabled" : "")));
   });
 }
 

@@ -1,6 +1,6 @@
 // GET /api/v1/environments/{environment}
-#include "gateway/routes/environment_answer.hpp"
 #include "gateway/render/json_of.hpp"
+#include "gateway/routes/environment_answer.hpp"
 #include "gateway/routes/routes.hpp"
 
 namespace berth::gateway::routes {

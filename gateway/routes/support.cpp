@@ -22,14 +22,21 @@ command_id fresh_command_id(const clock& time) {
   return uuid::v7(to_us(time.now()) / 1000, random);
 }
 
+bool is_idempotency_key(std::string_view key) {
+  return !key.empty() && key.size() <= idempotency_key_bytes_max &&
+         std::all_of(key.begin(), key.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
 // "12", W/"12" and 12 are versions; * asks for nothing more than existence.
 std::optional<std::uint64_t> version_of(std::string_view text) {
   if (text.starts_with("W/")) text.remove_prefix(2);
-  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"')
+    text = text.substr(1, text.size() - 2);
   return parse_decimal(text);
 }
 
-// Ends once: by a wanted state, an error or the deadline, whichever thread is first. Lives by its timer.
+// Ends once: by a wanted state, an error or the deadline, whichever thread is first. Lives by its
+// timer.
 class status_wait : public std::enable_shared_from_this<status_wait> {
  public:
   using completion = std::function<void(outcome<answer<environment::aggregate>>)>;
@@ -59,7 +66,8 @@ class status_wait : public std::enable_shared_from_this<status_wait> {
   void expire() {
     std::unique_lock held(mutex_);
     if (ended_) return;
-    if (!last_) last_ = reject(rejection_code::overloaded, "the state could not be read in time; try again");
+    if (!last_)
+      last_ = reject(rejection_code::overloaded, "the state could not be read in time; try again");
     finish(std::move(held));
   }
   void finish(std::unique_lock<std::mutex> held) {
@@ -72,7 +80,8 @@ class status_wait : public std::enable_shared_from_this<status_wait> {
   }
   // A handle must not be destroyed inside its own callback.
   void release(std::shared_ptr<void> watching, std::shared_ptr<void> timer) {
-    with_.timers(std::chrono::milliseconds{0}, [watching = std::move(watching), timer = std::move(timer)] {});
+    with_.timers(std::chrono::milliseconds{0},
+                 [watching = std::move(watching), timer = std::move(timer)] {});
   }
 
   const api& with_;
@@ -92,17 +101,21 @@ outcome<command_meta> meta_of(const api& with, const request& asked) {
   meta.by = *asked.by;
   if (const auto id = uuid::parse(asked.request_id)) meta.correlation = *id;
   if (const auto* key = header(asked, "idempotency-key")) {
-    if (key->empty() || key->size() > idempotency_key_bytes_max)
-      return reject(rejection_code::invalid_argument, "Idempotency-Key must have 1 to 255 characters; a UUIDv7 is best", "Idempotency-Key");
+    if (!is_idempotency_key(*key))
+      return reject(rejection_code::invalid_argument,
+                    "Idempotency-Key must have 1 to 255 printable ASCII characters; a UUIDv7 is best",
+                    "Idempotency-Key");
     const auto id = uuid::parse(*key);
-    meta.id = id && !id->is_nil() ? *id : uuid::derived("idempotency-key", asked.by->account.value, *key);
+    meta.id =
+        id && !id->is_nil() ? *id : uuid::derived("idempotency-key", asked.by->account.value, *key);
   } else {
     meta.id = fresh_command_id(with.given.clock);
   }
   if (const auto* match = header(asked, "if-match"); match && *match != "*") {
     const auto version = version_of(*match);
     if (!version)
-      return reject(rejection_code::invalid_argument, "If-Match must be a version as an ETag gave it", "If-Match");
+      return reject(rejection_code::invalid_argument,
+                    "If-Match must be a version as an ETag gave it", "If-Match");
     meta.if_match = stream_version{*version};
   }
   return meta;
@@ -111,7 +124,8 @@ outcome<command_meta> meta_of(const api& with, const request& asked) {
 bool is_id(std::string_view text, std::string_view prefix) {
   constexpr std::size_t id_characters = 26;
   constexpr std::string_view alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
-  return text.size() == prefix.size() + 1 + id_characters && text.starts_with(prefix) && text[prefix.size()] == '_' &&
+  return text.size() == prefix.size() + 1 + id_characters && text.starts_with(prefix) &&
+         text[prefix.size()] == '_' &&
          std::all_of(text.begin() + static_cast<std::ptrdiff_t>(prefix.size()) + 1, text.end(),
                      [&](char c) { return alphabet.find(c) != std::string_view::npos; });
 }
@@ -121,21 +135,25 @@ void with_environment(const api& with, const request& asked, const respond& done
   const auto& named = asked.parameters.at("environment");
   if (is_id(named, "env")) return go_on({named});
   const auto missing = [done, id = asked.request_id] {
-    done(problem_response(reject(rejection_code::not_found, "no such environment", "environment"), id));
+    done(problem_response(reject(rejection_code::not_found, "no such environment", "environment"),
+                          id));
   };
   if (named.size() > account::name_bytes_max) return missing();
-  with.given.kernel.read(asked.by->account, *asked.by,
-                         [named, missing, done, id = asked.request_id, go_on = std::move(go_on)](auto read) {
-                           if (!read) return done(problem_response(read.error(), id));
-                           for (const auto& [environment, entry] : read->state->environments)
-                             if (entry.name == named) return go_on(environment);
-                           missing();
-                         });
+  with.given.kernel.read(
+      asked.by->account, *asked.by,
+      [named, missing, done, id = asked.request_id, go_on = std::move(go_on)](auto read) {
+        if (!read) return done(problem_response(read.error(), id));
+        for (const auto& [environment, entry] : read->state->environments)
+          if (entry.name == named) return go_on(environment);
+        missing();
+      });
 }
 
-bool id_or_refuse(const request& asked, const char* parameter, std::string_view prefix, const respond& done) {
+bool id_or_refuse(const request& asked, const char* parameter, std::string_view prefix,
+                  const respond& done) {
   if (is_id(asked.parameters.at(parameter), prefix)) return true;
-  refuse(asked, done, reject(rejection_code::not_found, std::string("no such ") + parameter, parameter));
+  refuse(asked, done,
+         reject(rejection_code::not_found, std::string("no such ") + parameter, parameter));
   return false;
 }
 
@@ -157,7 +175,8 @@ std::optional<body_fields> fields_or_refuse(const request& asked, const respond&
   return {};
 }
 
-void when_views_ready(const api& with, const request& asked, const respond& done, std::function<void()> go_on) {
+void when_views_ready(const api& with, const request& asked, const respond& done,
+                      std::function<void()> go_on) {
   const auto* after = header(asked, "berth-after");
   if (!after) {
     return with.given.when_projected(with.given.journal.head(), projected_wait_soft,
@@ -165,11 +184,16 @@ void when_views_ready(const api& with, const request& asked, const respond& done
   }
   const auto at = parse_position(*after);
   if (!at || at->partition >= with.given.journal.partitions())
-    return refuse(asked, done, reject(rejection_code::invalid_argument, "Berth-After must be a Berth-Position this server gave", "Berth-After"));
-  with.given.when_projected(*at, projected_wait_max, [done, id = asked.request_id, go_on = std::move(go_on)](bool ready) {
-    if (ready) return go_on();
-    done(problem_response(reject(rejection_code::unavailable, "the views have not reached Berth-After yet; try again"), id));
-  });
+    return refuse(asked, done,
+                  reject(rejection_code::invalid_argument,
+                         "Berth-After must be a Berth-Position this server gave", "Berth-After"));
+  with.given.when_projected(
+      *at, projected_wait_max, [done, id = asked.request_id, go_on = std::move(go_on)](bool ready) {
+        if (ready) return go_on();
+        done(problem_response(reject(rejection_code::unavailable,
+                                     "the views have not reached Berth-After yet; try again"),
+                              id));
+      });
 }
 
 void wait_for_status(const api& with, const environment_id& id, const principal& by,

@@ -1,4 +1,5 @@
-// GET /api/v1/terminals/{terminal}/output?from=&limit= and …/recording?format=asciicast-v2|asciicast-v3
+// GET /api/v1/terminals/{terminal}/output?from=&limit= and
+// …/recording?format=asciicast-v2|asciicast-v3
 #include <fmt/format.h>
 
 #include "gateway/recording/recording.hpp"
@@ -11,20 +12,27 @@ namespace {
 constexpr std::uint64_t output_bytes_max = 4 * 1024 * 1024;
 constexpr std::uint64_t output_bytes_default = 1024 * 1024;
 constexpr std::size_t format_bytes_max = 32;
-constexpr std::chrono::milliseconds off_the_kernel{0};  // bulk reads block, completions of the kernel must not
+constexpr std::chrono::milliseconds off_the_kernel{
+    0};  // bulk reads block, completions of the kernel must not
 
-problem_detail number(std::string name, std::uint64_t value) { return {std::move(name), std::to_string(value), true}; }
+problem_detail number(std::string name, std::uint64_t value) {
+  return {std::move(name), std::to_string(value), true};
+}
 
-response output_response(bulk_log& bulk, const terminal_id& id, const terminal::state& now, std::uint64_t from,
-                         std::uint64_t limit, const std::string& request_id) {
+response output_response(bulk_log& bulk, const terminal_id& id, const terminal::state& now,
+                         std::uint64_t from, std::uint64_t limit, const std::string& request_id) {
   const auto extent = bulk.extent(id);
   const auto end = now.end ? std::max(now.end->final_offset, extent.next) : extent.next;
   if (from < extent.first)
-    return problem_response(kind_named("expired"), fmt::format("output before offset {} is outside retention", extent.first),
-                            request_id, {number("first_offset", extent.first)});
+    return problem_response(
+        kind_named("expired"),
+        fmt::format("output before offset {} is outside retention", extent.first), request_id,
+        {number("first_offset", extent.first)});
   if (from > end)
-    return problem_response(kind_named("truncated"), fmt::format("the output {} at offset {}", now.end ? "ended" : "is", end),
-                            request_id, {number("final_offset", end)});
+    return problem_response(
+        kind_named("truncated"),
+        fmt::format("the output {} at offset {}", now.end ? "ended" : "is", end), request_id,
+        {number("final_offset", end)});
   response given;
   given.content_type = "application/octet-stream";
   if (from < extent.next) {
@@ -45,12 +53,15 @@ void with_terminal(const api& with, const request& asked, const respond& done,
                    std::function<response(const terminal_id&, const terminal::state&)> make) {
   if (!id_or_refuse(asked, "terminal", "term", done)) return;
   const terminal_id id{asked.parameters.at("terminal")};
-  with.given.kernel.read(id, *asked.by, [&with, asked, done, id, make = std::move(make)](auto read) {
-    if (!read) return refuse(asked, done, read.error());
-    if (read->state->status == terminal::status::removed)
-      return refuse(asked, done, reject(rejection_code::not_found, "the recording was deleted", "terminal"));
-    with.timers(off_the_kernel, [done, id, make, state = read->state] { done(make(id, *state)); });
-  });
+  with.given.kernel.read(
+      id, *asked.by, [&with, asked, done, id, make = std::move(make)](auto read) {
+        if (!read) return refuse(asked, done, read.error());
+        if (read->state->status == terminal::status::removed)
+          return refuse(asked, done,
+                        reject(rejection_code::not_found, "the recording was deleted", "terminal"));
+        with.timers(off_the_kernel,
+                    [done, id, make, state = read->state] { done(make(id, *state)); });
+      });
 }
 
 }  // namespace
@@ -60,9 +71,11 @@ void read_terminal_output(const api& with, request asked, respond done) {
   const auto from = query.number_or("from", {}, 0);
   const auto limit = query.number_or("limit", {1, output_bytes_max}, output_bytes_default);
   if (query.problem()) return refuse(asked, done, *query.problem());
-  with_terminal(with, asked, done, [&with, from, limit, request_id = asked.request_id](const auto& id, const auto& now) {
-    return output_response(with.given.bulk, id, now, from, limit, request_id);
-  });
+  with_terminal(
+      with, asked, done,
+      [&with, from, limit, request_id = asked.request_id](const auto& id, const auto& now) {
+        return output_response(with.given.bulk, id, now, from, limit, request_id);
+      });
 }
 
 void export_recording(const api& with, request asked, respond done) {
@@ -72,15 +85,17 @@ void export_recording(const api& with, request asked, respond done) {
   if (!name.empty() && name != "asciicast-v2" && name != "asciicast-v3")
     query.refuse("format", "must be asciicast-v2 or asciicast-v3");
   if (query.problem()) return refuse(asked, done, *query.problem());
-  with_terminal(with, asked, done, [&with, format, request_id = asked.request_id](const auto& id, const auto&) {
-    auto story = read_story(with.given.journal, id);
-    if (!story) return problem_response(story.error(), request_id);
-    response given;
-    given.content_type = "application/x-asciicast";
-    given.headers["Content-Disposition"] = fmt::format("attachment; filename=\"{}.cast\"", id.value);
-    given.stream = record(std::move(*story), with.given.bulk, format);
-    return given;
-  });
+  with_terminal(with, asked, done,
+                [&with, format, request_id = asked.request_id](const auto& id, const auto&) {
+                  auto story = read_story(with.given.journal, id);
+                  if (!story) return problem_response(story.error(), request_id);
+                  response given;
+                  given.content_type = "application/x-asciicast";
+                  given.headers["Content-Disposition"] =
+                      fmt::format("attachment; filename=\"{}.cast\"", id.value);
+                  given.stream = record(std::move(*story), with.given.bulk, format);
+                  return given;
+                });
 }
 
 }  // namespace berth::gateway::routes

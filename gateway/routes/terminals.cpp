@@ -1,4 +1,5 @@
-// POST /api/v1/environments/{environment}/terminals; GET, DELETE /api/v1/terminals/{terminal} and POST …/resize
+// POST /api/v1/environments/{environment}/terminals; GET, DELETE /api/v1/terminals/{terminal} and
+// POST …/resize
 #include <fmt/format.h>
 
 #include "gateway/render/json_of.hpp"
@@ -14,15 +15,17 @@ constexpr std::size_t path_bytes_max = 4096;
 constexpr std::size_t mode_bytes_max = 16;
 constexpr std::uint64_t tail_bytes_max = 1ULL << 40;
 
-response terminal_response(int status, const terminal_id& id, const answer<terminal::aggregate>& now) {
+response terminal_response(int status, const terminal_id& id,
+                           const answer<terminal::aggregate>& now) {
   const auto message = fmt::format("terminal is {}", terminal::name_of(now.state->status));
-  auto given = json_response(status, {{"terminal", json_of(id, *now.state, now.version)}, {"message", message}});
+  auto given = json_response(
+      status, {{"terminal", json_of(id, *now.state, now.version)}, {"message", message}});
   stamp(given, now);
   return given;
 }
 
-answer_completion<terminal::aggregate> answering_terminal(const request& asked, const respond& done, int status,
-                                                          const terminal_id& id) {
+answer_completion<terminal::aggregate> answering_terminal(const request& asked, const respond& done,
+                                                          int status, const terminal_id& id) {
   return [asked, done, status, id](auto now) {
     if (!now) return refuse(asked, done, now.error());
     done(terminal_response(status, id, *now));
@@ -30,8 +33,10 @@ answer_completion<terminal::aggregate> answering_terminal(const request& asked, 
 }
 
 void read_size(body_fields& fields, need is, std::uint16_t& cols, std::uint16_t& rows) {
-  if (const auto value = fields.number("cols", is, {1, terminal::cells_max})) cols = static_cast<std::uint16_t>(*value);
-  if (const auto value = fields.number("rows", is, {1, terminal::cells_max})) rows = static_cast<std::uint16_t>(*value);
+  if (const auto value = fields.number("cols", is, {1, terminal::cells_max}))
+    cols = static_cast<std::uint16_t>(*value);
+  if (const auto value = fields.number("rows", is, {1, terminal::cells_max}))
+    rows = static_cast<std::uint16_t>(*value);
 }
 
 terminal::journal_mode read_mode(body_fields& fields) {
@@ -49,7 +54,8 @@ terminal::open read_open(body_fields& fields) {
   command.working_directory = fields.text("working_directory", need::optional, path_bytes_max);
   command.journal = read_mode(fields);
   const bool tail = command.journal == terminal::journal_mode::tail;
-  const auto bytes = fields.number("journal_tail_bytes", tail ? need::required : need::optional, {1, tail_bytes_max});
+  const auto bytes = fields.number("journal_tail_bytes", tail ? need::required : need::optional,
+                                   {1, tail_bytes_max});
   if (tail) command.journal_tail_bytes = bytes.value_or(0);
   return command;
 }
@@ -65,22 +71,27 @@ void open_terminal(const api& with, request asked, respond done) {
   if (!meta) return refuse(asked, done, meta.error());
   command.account = asked.by->account;
   const terminal_id id{derived_id("term", asked.by->account.value, meta->id)};
-  with_environment(with, asked, done, [&with, asked, done, command, meta = *meta, id](environment_id in) mutable {
-    command.environment = in;
-    with.given.kernel.read(in, *asked.by, [&with, asked, done, command, meta, id](auto environment) {
-      if (!environment) return refuse(asked, done, environment.error());
-      const auto open = [&with, asked, done, command, meta, id] {
-        with.given.kernel.ask(id, command, meta, answering_terminal(asked, done, 201, id));
-      };
-      if (environment->state->status == environment::status::running) return open();
-      // A retry gets its recorded answer whatever became of the environment since.
-      const auto now = std::string(environment::name_of(environment->state->status));
-      with.given.kernel.read(id, *asked.by, [asked, done, open, now](auto earlier) {
-        if (earlier) return open();
-        refuse(asked, done, reject(rejection_code::wrong_state, "the environment is " + now + ", not RUNNING; start it first"));
+  with_environment(
+      with, asked, done,
+      [&with, asked, done, command, meta = *meta, id](environment_id in) mutable {
+        command.environment = in;
+        with.given.kernel.read(
+            in, *asked.by, [&with, asked, done, command, meta, id](auto environment) {
+              if (!environment) return refuse(asked, done, environment.error());
+              const auto open = [&with, asked, done, command, meta, id] {
+                with.given.kernel.ask(id, command, meta, answering_terminal(asked, done, 201, id));
+              };
+              if (environment->state->status == environment::status::running) return open();
+              // A retry gets its recorded answer whatever became of the environment since.
+              const auto now = std::string(environment::name_of(environment->state->status));
+              with.given.kernel.read(id, *asked.by, [asked, done, open, now](auto earlier) {
+                if (earlier) return open();
+                refuse(asked, done,
+                       reject(rejection_code::wrong_state,
+                              "the environment is " + now + ", not RUNNING; start it first"));
+              });
+            });
       });
-    });
-  });
 }
 
 void show_terminal(const api& with, request asked, respond done) {
@@ -94,7 +105,8 @@ void close_terminal(const api& with, request asked, respond done) {
   if (!id_or_refuse(asked, "terminal", "term", done)) return;
   query_fields query(asked);
   const auto recording = query.text("recording", mode_bytes_max);
-  if (!recording.empty() && recording != "keep" && recording != "delete") query.refuse("recording", "must be keep or delete");
+  if (!recording.empty() && recording != "keep" && recording != "delete")
+    query.refuse("recording", "must be keep or delete");
   if (query.problem()) return refuse(asked, done, *query.problem());
   auto meta = meta_of(with, asked);
   if (!meta) return refuse(asked, done, meta.error());

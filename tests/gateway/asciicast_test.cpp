@@ -61,7 +61,8 @@ TEST_CASE("asciicast: v3 has intervals and the exit status", "[gateway]") {
   CHECK(lines[3] == R"([1.000000, "x", "7"])");
 }
 
-TEST_CASE("asciicast: a character cut by a chunk is written whole, ill-formed bytes are replaced", "[gateway]") {
+TEST_CASE("asciicast: a character cut by a chunk is written whole, ill-formed bytes are replaced",
+          "[gateway]") {
   std::string out;
   asciicast_writer cast(asciicast_format::v2, 80, 24, began, out);
   const std::string euro = "\xE2\x82\xAC";
@@ -83,11 +84,13 @@ TEST_CASE("asciicast: time never goes back", "[gateway]") {
   cast.output(began + milliseconds{500}, "a", out);
   cast.output(began + milliseconds{400}, "b", out);
   cast.output(began - milliseconds{400}, "c", out);
-  for (const auto& line : lines_of(out)) CHECK((line.front() == '{' || line.starts_with("[0.500000")));
+  for (const auto& line : lines_of(out))
+    CHECK((line.front() == '{' || line.starts_with("[0.500000")));
 }
 
 TEST_CASE("utf8: every split of a text gives the same characters", "[gateway]") {
-  const std::string text = "a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\xED\xA0\x80\xF4\x90\x80\x80\xC3(\xE2\x82";
+  const std::string text =
+      "a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\xED\xA0\x80\xF4\x90\x80\x80\xC3(\xE2\x82";
   std::string whole;
   bool replaced = false;
   const auto left = append_utf8(whole, text, replaced);
@@ -101,10 +104,12 @@ TEST_CASE("utf8: every split of a text gives the same characters", "[gateway]") 
   }
 }
 
-TEST_CASE("terminals: a recording holds what the terminal wrote, with sizes and end at their times", "[gateway]") {
+TEST_CASE("terminals: a recording holds what the terminal wrote, with sizes and end at their times",
+          "[gateway]") {
   testing::gateway_world world;
   world.make_environment("web");
-  const auto opened = world.call("POST", "/api/v1/environments/web/terminals", R"({"cols":90,"rows":30})");
+  const auto opened =
+      world.call("POST", "/api/v1/environments/web/terminals", R"({"cols":90,"rows":30})");
   REQUIRE(opened->status() == 201);
   const terminal_id id{std::string(opened->json().at("terminal").at("id").as_string())};
   const auto start = world.clock.now();
@@ -115,11 +120,14 @@ TEST_CASE("terminals: a recording holds what the terminal wrote, with sizes and 
   write("one ");
   write("two ");
   world.clock.advance(milliseconds{50});
-  REQUIRE(world.call("POST", "/api/v1/terminals/" + id.value + "/resize", R"({"cols":100,"rows":40})")->status() == 200);
+  REQUIRE(
+      world.call("POST", "/api/v1/terminals/" + id.value + "/resize", R"({"cols":100,"rows":40})")
+          ->status() == 200);
   write("three");
   world.clock.advance(milliseconds{100});
   REQUIRE(world.call("DELETE", "/api/v1/terminals/" + id.value)->status() == 200);
-  const auto recording = world.call("GET", "/api/v1/terminals/" + id.value + "/recording?format=asciicast-v3");
+  const auto recording =
+      world.call("GET", "/api/v1/terminals/" + id.value + "/recording?format=asciicast-v3");
   REQUIRE(recording->status() == 200);
   REQUIRE(drain(*recording->given, 1 << 20));
   const auto lines = lines_of(recording->given->body);
@@ -130,10 +138,12 @@ TEST_CASE("terminals: a recording holds what the terminal wrote, with sizes and 
   CHECK(lines[3] == R"([0.050000, "r", "100x40"])");
   CHECK(lines[4] == R"([0.100000, "o", "three"])");
   CHECK(start < world.clock.now());
-  CHECK(world.call("GET", "/api/v1/terminals/" + id.value + "/recording?format=gif")->status() == 422);
+  CHECK(world.call("GET", "/api/v1/terminals/" + id.value + "/recording?format=gif")->status() ==
+        422);
 }
 
-TEST_CASE("terminals: output is any range of the exact bytes; outside it the error says where", "[gateway]") {
+TEST_CASE("terminals: output is any range of the exact bytes; outside it the error says where",
+          "[gateway]") {
   testing::gateway_world world;
   world.make_environment("web");
   const auto opened = world.call("POST", "/api/v1/environments/web/terminals");

@@ -9,7 +9,8 @@ const std::string create_body = R"({"name":"web","instance_type":"lightweight"})
 const std::string key_a = "018f0000-0000-7000-8000-000000000001";
 }  // namespace
 
-TEST_CASE("environments: a created one is answered 201 with its id, name, status and a message", "[gateway]") {
+TEST_CASE("environments: a created one is answered 201 with its id, name, status and a message",
+          "[gateway]") {
   gateway_world world;
   world.kernel.effects = false;
   const auto made = world.call("POST", "/api/v1/environments", create_body);
@@ -39,11 +40,14 @@ TEST_CASE("environments: id and name lead to the same one", "[gateway]") {
   CHECK(world.call("GET", "/api/v1/environments/env_nonsense")->status() == 404);
 }
 
-TEST_CASE("environments: a retry with the same key has one effect and the same answer", "[gateway]") {
+TEST_CASE("environments: a retry with the same key has one effect and the same answer",
+          "[gateway]") {
   gateway_world world;
-  const auto first = world.call("POST", "/api/v1/environments", create_body, {{"idempotency-key", key_a}});
+  const auto first =
+      world.call("POST", "/api/v1/environments", create_body, {{"idempotency-key", key_a}});
   const auto commits = world.journal.head();
-  const auto again = world.call("POST", "/api/v1/environments", create_body, {{"idempotency-key", key_a}});
+  const auto again =
+      world.call("POST", "/api/v1/environments", create_body, {{"idempotency-key", key_a}});
   REQUIRE(first->status() == 201);
   CHECK(again->status() == 201);
   CHECK(again->given->body == first->given->body);
@@ -54,8 +58,9 @@ TEST_CASE("environments: a retry with the same key has one effect and the same a
 TEST_CASE("environments: a key used with other content is a conflict", "[gateway]") {
   gateway_world world;
   world.call("POST", "/api/v1/environments", create_body, {{"idempotency-key", "any text"}});
-  const auto other = world.call("POST", "/api/v1/environments", R"({"name":"db","instance_type":"lightweight"})",
-                                {{"idempotency-key", "any text"}});
+  const auto other =
+      world.call("POST", "/api/v1/environments", R"({"name":"db","instance_type":"lightweight"})",
+                 {{"idempotency-key", "any text"}});
   CHECK(other->status() == 409);
   CHECK(other->code() == "idempotency_conflict");
 }
@@ -74,7 +79,8 @@ TEST_CASE("environments: what is wrong with a creation is named", "[gateway]") {
       row{R"({"name":"web"})", 422, "invalid_argument", "instance_type"},
       row{R"({"name":7,"instance_type":"lightweight"})", 422, "invalid_argument", "name"},
       row{R"({"name":"web","instance_type":"huge"})", 422, "invalid_argument", "instance_type"},
-      row{R"({"name":"web","instance_type":"lightweight","template":"none"})", 422, "invalid_argument", "template"},
+      row{R"({"name":"web","instance_type":"lightweight","template":"none"})", 422,
+          "invalid_argument", "template"},
       row{R"({"name":"Web_1","instance_type":"lightweight"})", 422, "invalid_argument", "name"},
       row{R"({"name":"taken","instance_type":"lightweight"})", 409, "name_taken", "name"},
       row{R"({"name":)", 400, "bad_request", nullptr}, row{R"([1])", 400, "bad_request", nullptr},
@@ -87,22 +93,30 @@ TEST_CASE("environments: what is wrong with a creation is named", "[gateway]") {
   CHECK(refused->json().at("request_id").as_string() == refused->given->headers.at("X-Request-Id"));
 }
 
-TEST_CASE("environments: stop, start and delete answer the environment; If-Match refuses another version", "[gateway]") {
+TEST_CASE(
+    "environments: stop, start and delete answer the environment; If-Match refuses another version",
+    "[gateway]") {
   gateway_world world;
   const auto id = world.make_environment("web");
   const auto stopped = world.call("POST", "/api/v1/environments/web/stop");
   REQUIRE(stopped->status() == 200);
   CHECK(stopped->json().at("environment").at("status") == "STOPPING");
-  CHECK(world.call("GET", "/api/v1/environments/web")->json().at("environment").at("status") == "STOPPED");
-  const auto old = world.call("POST", "/api/v1/environments/web/start", {}, {{"if-match", stopped->given->headers.at("ETag")}});
+  CHECK(world.call("GET", "/api/v1/environments/web")->json().at("environment").at("status") ==
+        "STOPPED");
+  const auto old = world.call("POST", "/api/v1/environments/web/start", {},
+                              {{"if-match", stopped->given->headers.at("ETag")}});
   CHECK(old->status() == 412);
   CHECK(old->code() == "precondition_failed");
-  CHECK(world.call("POST", "/api/v1/environments/web/start", {}, {{"if-match", "nonsense"}})->status() == 422);
+  CHECK(world.call("POST", "/api/v1/environments/web/start", {}, {{"if-match", "nonsense"}})
+            ->status() == 422);
   const auto now = world.call("GET", "/api/v1/environments/web")->given->headers.at("ETag");
-  CHECK(world.call("POST", "/api/v1/environments/web/start", {}, {{"if-match", now}})->status() == 200);
-  CHECK(world.call("DELETE", "/api/v1/environments/web")->json().at("environment").at("status") == "DELETING");
+  CHECK(world.call("POST", "/api/v1/environments/web/start", {}, {{"if-match", now}})->status() ==
+        200);
+  CHECK(world.call("DELETE", "/api/v1/environments/web")->json().at("environment").at("status") ==
+        "DELETING");
   CHECK(world.call("GET", "/api/v1/environments/web")->status() == 404);
-  CHECK(world.call("GET", "/api/v1/environments/" + id)->json().at("environment").at("status") == "DELETED");
+  CHECK(world.call("GET", "/api/v1/environments/" + id)->json().at("environment").at("status") ==
+        "DELETED");
   CHECK(world.call("POST", "/api/v1/environments", create_body)->status() == 201);
 }
 
@@ -115,19 +129,23 @@ TEST_CASE("environments: wait=true answers when the status is reached, with it",
   const auto key = std::string(listed->json().at("items").at(0).at("id").as_string());
   REQUIRE(world.kernel.system_ask<environment::aggregate>(key, environment::report_provisioned{}));
   CHECK(made->times == 0);
-  REQUIRE(world.kernel.system_ask<environment::aggregate>(key, environment::report_started{"life", {"host_1"}}));
+  REQUIRE(world.kernel.system_ask<environment::aggregate>(
+      key, environment::report_started{"life", {"host_1"}}));
   REQUIRE(made->times == 1);
   CHECK(made->status() == 201);
   CHECK(made->json().at("environment").at("status") == "RUNNING");
 }
 
-TEST_CASE("environments: a creation that fails while waited for shows cause and next step", "[gateway]") {
+TEST_CASE("environments: a creation that fails while waited for shows cause and next step",
+          "[gateway]") {
   gateway_world world;
   world.kernel.effects = false;
   const auto made = world.call("POST", "/api/v1/environments?wait=true", create_body);
-  const auto key = std::string(world.call("GET", "/api/v1/environments")->json().at("items").at(0).at("id").as_string());
+  const auto key = std::string(
+      world.call("GET", "/api/v1/environments")->json().at("items").at(0).at("id").as_string());
   REQUIRE(world.kernel.system_ask<environment::aggregate>(
-      key, environment::report_failed{environment::status::creating, "no space left", "free some disk"}));
+      key, environment::report_failed{environment::status::creating, "no space left",
+                                      "free some disk"}));
   REQUIRE(made->status() == 201);
   const auto environment = made->json().at("environment").as_object();
   CHECK(environment.at("status") == "ERROR");
@@ -135,12 +153,14 @@ TEST_CASE("environments: a creation that fails while waited for shows cause and 
   CHECK(environment.at("next_step") == "free some disk");
 }
 
-TEST_CASE("environments: a wait ends at its deadline with 408, and at once if it is hopeless", "[gateway]") {
+TEST_CASE("environments: a wait ends at its deadline with 408, and at once if it is hopeless",
+          "[gateway]") {
   gateway_world world;
   world.make_environment("web");
   const auto reached = world.call("GET", "/api/v1/environments/web/wait?state=RUNNING");
   CHECK(reached->status() == 200);
-  const auto waiting = world.call("GET", "/api/v1/environments/web/wait?state=STOPPED&timeout_ms=5");
+  const auto waiting =
+      world.call("GET", "/api/v1/environments/web/wait?state=STOPPED&timeout_ms=5");
   CHECK(waiting->times == 0);
   world.fire_timers();
   REQUIRE(waiting->times == 1);
@@ -163,8 +183,10 @@ TEST_CASE("environments: exec answers exit code, outputs and duration", "[gatewa
     finished.duration_ms = 12;
     return finished;
   };
-  const std::string body = R"({"command":["sh","-c","exit 3"],"stdin":"in","env":{"A":"b"},"timeout_ms":500})";
-  const auto done = world.call("POST", "/api/v1/environments/web/exec", body, {{"idempotency-key", key_a}});
+  const std::string body =
+      R"({"command":["sh","-c","exit 3"],"stdin":"in","env":{"A":"b"},"timeout_ms":500})";
+  const auto done =
+      world.call("POST", "/api/v1/environments/web/exec", body, {{"idempotency-key", key_a}});
   REQUIRE(done->status() == 200);
   const auto answer = done->json();
   CHECK(answer.at("exit_code") == 3);
@@ -177,7 +199,8 @@ TEST_CASE("environments: exec answers exit code, outputs and duration", "[gatewa
   CHECK(ran.env.at("A") == "b");
   CHECK(ran.timeout_ms == 500);
   ran = {};
-  const auto again = world.call("POST", "/api/v1/environments/web/exec", body, {{"idempotency-key", key_a}});
+  const auto again =
+      world.call("POST", "/api/v1/environments/web/exec", body, {{"idempotency-key", key_a}});
   CHECK(again->given->body == done->given->body);
   CHECK(ran.command.empty());
   const auto coded = world.call("POST", "/api/v1/environments/web/exec",
@@ -193,12 +216,15 @@ TEST_CASE("environments: a wrong exec names the field", "[gateway]") {
     const char* body;
     const char* field;
   };
-  const auto wrong = GENERATE(row{"{}", "command"}, row{R"({"command":[]})", "command"}, row{R"({"command":"ls"})", "command"},
-                              row{R"({"command":["ls",1]})", "command"}, row{R"({"command":[""]})", "command"},
-                              row{R"({"command":["ls"],"env":{"A":1}})", "env"}, row{R"({"command":["ls"],"timeout_ms":0})", "timeout_ms"},
-                              row{R"({"command":["ls"],"timeout_ms":1.5})", "timeout_ms"},
-                              row{R"({"command":["ls"],"stdin_base64":"?"})", "stdin_base64"},
-                              row{R"({"command":["a\u0000b"]})", "command"}, row{R"({"command":["ls"],"encoding":"x"})", "encoding"});
+  const auto wrong = GENERATE(
+      row{"{}", "command"}, row{R"({"command":[]})", "command"},
+      row{R"({"command":"ls"})", "command"}, row{R"({"command":["ls",1]})", "command"},
+      row{R"({"command":[""]})", "command"}, row{R"({"command":["ls"],"env":{"A":1}})", "env"},
+      row{R"({"command":["ls"],"timeout_ms":0})", "timeout_ms"},
+      row{R"({"command":["ls"],"timeout_ms":1.5})", "timeout_ms"},
+      row{R"({"command":["ls"],"stdin_base64":"?"})", "stdin_base64"},
+      row{R"({"command":["a\u0000b"]})", "command"},
+      row{R"({"command":["ls"],"encoding":"x"})", "encoding"});
   const auto refused = world.call("POST", "/api/v1/environments/web/exec", wrong.body);
   CAPTURE(wrong.body);
   CHECK(refused->status() == 422);
@@ -212,15 +238,20 @@ TEST_CASE("environments: lists are pages that join without a gap", "[gateway]") 
   std::string token;
   int pages = 0;
   do {
-    const auto page = world.call("GET", "/api/v1/environments?limit=2" + (token.empty() ? "" : "&page_token=" + token))->json();
-    for (const auto& item : page.at("items").as_array()) CHECK(seen.insert(std::string(item.at("name").as_string())).second);
+    const auto page = world
+                          .call("GET", "/api/v1/environments?limit=2" +
+                                           (token.empty() ? "" : "&page_token=" + token))
+                          ->json();
+    for (const auto& item : page.at("items").as_array())
+      CHECK(seen.insert(std::string(item.at("name").as_string())).second);
     token = page.contains("next_token") ? std::string(page.at("next_token").as_string()) : "";
     ++pages;
   } while (!token.empty() && pages < 10);
   CHECK(seen == std::set<std::string>{"a", "b", "c", "d", "e"});
   CHECK(pages == 3);
   world.call("POST", "/api/v1/environments/b/stop");
-  const auto stopped = world.call("GET", "/api/v1/environments?status=STOPPED")->json().at("items").as_array();
+  const auto stopped =
+      world.call("GET", "/api/v1/environments?status=STOPPED")->json().at("items").as_array();
   REQUIRE(stopped.size() == 1);
   CHECK(stopped.at(0).at("name") == "b");
   CHECK(world.call("GET", "/api/v1/environments?status=nope")->status() == 422);
@@ -232,8 +263,10 @@ TEST_CASE("environments: a list with Berth-After waits for the views or is refus
   gateway_world world;
   const auto made = world.call("POST", "/api/v1/environments", create_body);
   const auto position = made->given->headers.at("Berth-Position");
-  CHECK(world.call("GET", "/api/v1/environments", {}, {{"berth-after", position}})->status() == 200);
-  CHECK(world.call("GET", "/api/v1/environments", {}, {{"berth-after", "nonsense"}})->status() == 422);
+  CHECK(world.call("GET", "/api/v1/environments", {}, {{"berth-after", position}})->status() ==
+        200);
+  CHECK(world.call("GET", "/api/v1/environments", {}, {{"berth-after", "nonsense"}})->status() ==
+        422);
   world.views_keep_up = false;
   const auto behind = world.call("GET", "/api/v1/environments", {}, {{"berth-after", position}});
   CHECK(behind->status() == 503);
@@ -250,5 +283,7 @@ TEST_CASE("environments: a port is dialled only by an upgrade", "[gateway]") {
   CHECK(world.call("GET", "/api/v1/environments/web/ports/65536")->status() == 422);
   CHECK(world.call("GET", "/api/v1/environments/web/ports/x")->status() == 422);
   world.call("POST", "/api/v1/environments/web/stop");
-  CHECK(world.call("GET", "/api/v1/environments/web/ports/8080", {}, {{"upgrade", "tcp"}})->code() == "wrong_state");
+  CHECK(
+      world.call("GET", "/api/v1/environments/web/ports/8080", {}, {{"upgrade", "tcp"}})->code() ==
+      "wrong_state");
 }

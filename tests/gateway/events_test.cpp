@@ -4,7 +4,8 @@
 using berth::testing::gateway_world;
 using namespace berth;
 
-TEST_CASE("events: the feed shows each event of the account once, in order, over pages", "[gateway]") {
+TEST_CASE("events: the feed shows each event of the account once, in order, over pages",
+          "[gateway]") {
   gateway_world world;
   world.make_environment("a");
   world.make_environment("b");
@@ -15,18 +16,21 @@ TEST_CASE("events: the feed shows each event of the account once, in order, over
     after = std::string(page.at("next_token").as_string());
     if (page.at("items").as_array().empty()) break;
     for (const auto& item : page.at("items").as_array())
-      paged.push_back(std::string(item.at("stream").as_string()) + '#' + std::to_string(item.at("version").as_int64()));
+      paged.push_back(std::string(item.at("stream").as_string()) + '#' +
+                      std::to_string(item.at("version").as_int64()));
   }
   const auto at_once = world.call("GET", "/api/v1/events?limit=100")->json().at("items").as_array();
   std::vector<std::string> whole;
   for (const auto& item : at_once)
-    whole.push_back(std::string(item.at("stream").as_string()) + '#' + std::to_string(item.at("version").as_int64()));
+    whole.push_back(std::string(item.at("stream").as_string()) + '#' +
+                    std::to_string(item.at("version").as_int64()));
   CHECK(paged == whole);
   CHECK(std::set(whole.begin(), whole.end()).size() == whole.size());
   CHECK(whole.size() >= 8);
 }
 
-TEST_CASE("events: a request that waits is answered by the next commit, or empty at its deadline", "[gateway]") {
+TEST_CASE("events: a request that waits is answered by the next commit, or empty at its deadline",
+          "[gateway]") {
   gateway_world world;
   const auto waiting = world.call("GET", "/api/v1/events?after=now&wait_ms=1000");
   CHECK(waiting->times == 0);
@@ -44,10 +48,14 @@ TEST_CASE("events: a request that waits is answered by the next commit, or empty
     CHECK(world.call("GET", std::string("/api/v1/events?") + bad)->status() == 422);
 }
 
-TEST_CASE("events: an administrator sees all accounts, with what each command caused joined by correlation", "[gateway]") {
+TEST_CASE(
+    "events: an administrator sees all accounts, with what each command caused joined by "
+    "correlation",
+    "[gateway]") {
   gateway_world world;
   const auto other = world.make_account("other");
-  const auto made = world.call_as(other, "POST", "/api/v1/environments", R"({"name":"web","instance_type":"balanced"})",
+  const auto made = world.call_as(other, "POST", "/api/v1/environments",
+                                  R"({"name":"web","instance_type":"balanced"})",
                                   {{"x-request-id", "ignored here"}});
   const auto request_id = made->given->headers.at("X-Request-Id");
   const auto all = world.call("GET", "/api/v1/events?account=all")->json().at("items").as_array();
@@ -71,5 +79,6 @@ TEST_CASE("ledger: usage and bill lines follow what ran", "[gateway]") {
   REQUIRE(lines.size() == 1);
   CHECK(lines.at(0).at("amount_micro_usd") == usage.at("amount_micro_usd"));
   CHECK(world.call("GET", "/api/v1/usage?from=yesterday")->status() == 422);
-  CHECK(world.call("GET", "/api/v1/usage?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z")->status() == 422);
+  CHECK(world.call("GET", "/api/v1/usage?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z")
+            ->status() == 422);
 }

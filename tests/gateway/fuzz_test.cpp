@@ -1,4 +1,5 @@
-// Seeded mutations of valid requests: each gets exactly one answer, a typed error or a success, and nothing dies.
+// Seeded mutations of valid requests: each gets exactly one answer, a typed error or a success, and
+// nothing dies.
 #include "tests/support/catch.hpp"
 
 #include <random>
@@ -21,8 +22,21 @@ const std::vector<std::string> bodies{
     R"({"label":"ci","expires_at":"2030-01-01T00:00:00Z","role":"member","reason":"r","client":"phone"})",
     R"({"lifetime_s":60,"cookie":true,"kind":"ssh"})",
 };
-const std::vector<std::string> pieces{"null", "-1", "1e999", "18446744073709551616", "\"\\u0000\"", "[", "{", "\xff", "\"\\ud800\"",
-                                      "true", "[[[[[[[[[[[[[[[[[[[[", "\"" + std::string(5'000, 'a') + "\"", ",", "}", "\\"};
+const std::vector<std::string> pieces{"null",
+                                      "-1",
+                                      "1e999",
+                                      "18446744073709551616",
+                                      "\"\\u0000\"",
+                                      "[",
+                                      "{",
+                                      "\xff",
+                                      "\"\\ud800\"",
+                                      "true",
+                                      "[[[[[[[[[[[[[[[[[[[[",
+                                      "\"" + std::string(5'000, 'a') + "\"",
+                                      ",",
+                                      "}",
+                                      "\\"};
 
 class mutator {
  public:
@@ -32,20 +46,44 @@ class mutator {
     for (auto times = below(4); times > 0; --times) {
       const auto at = below(text.size() + 1);
       switch (below(4)) {
-        case 0: text.erase(at, below(10)); break;
-        case 1: text.insert(at, pieces[below(pieces.size())]); break;
-        case 2: text.replace(at, std::min<std::size_t>(below(8), text.size() - at), pieces[below(pieces.size())]); break;
-        default: if (at < text.size()) text[at] = static_cast<char>(random_());
+        case 0:
+          text.erase(at, below(10));
+          break;
+        case 1:
+          text.insert(at, pieces[below(pieces.size())]);
+          break;
+        case 2:
+          text.replace(at, std::min<std::size_t>(below(8), text.size() - at),
+                       pieces[below(pieces.size())]);
+          break;
+        default:
+          if (at < text.size()) text[at] = static_cast<char>(random_());
       }
     }
     return below(10) == 0 ? std::string() : text;
   }
   std::string value() {
-    static const std::vector<std::string> values{"", "web", "me", "admin", "%00", "-1", "true", "RUNNING", "1", "99999999999999999999",
-                                                 "env_00000000000000000000000000", "now", "0.1", "..", "asciicast-v3", "all"};
+    static const std::vector<std::string> values{"",
+                                                 "web",
+                                                 "me",
+                                                 "admin",
+                                                 "%00",
+                                                 "-1",
+                                                 "true",
+                                                 "RUNNING",
+                                                 "1",
+                                                 "99999999999999999999",
+                                                 "env_00000000000000000000000000",
+                                                 "now",
+                                                 "0.1",
+                                                 "..",
+                                                 "asciicast-v3",
+                                                 "all"};
     return values[below(values.size())];
   }
-  std::string header() { return below(3) ? value() : std::string(below(400), static_cast<char>('!' + below(90))); }
+  std::string header() {
+    return below(3) ? value() : std::string(below(400), static_cast<char>('!' + below(90)));
+  }
   std::mt19937_64 random_{seed};
 };
 
@@ -68,11 +106,14 @@ TEST_CASE("fuzz: every mutated request gets one typed answer", "[gateway]") {
       const auto end = std::min(path.find('/', 1), path.size());
       const auto part = path.substr(1, end - 1);
       const bool named = part.starts_with('{');
-      const auto known = part == "{environment}" ? (random.below(2) ? environment : "web") : part == "{terminal}" ? terminal : "me";
+      const auto known = part == "{environment}" ? (random.below(2) ? environment : "web")
+                         : part == "{terminal}"  ? terminal
+                                                 : "me";
       asked.path += '/' + (named ? (random.below(4) ? known : random.value()) : part);
       path.erase(0, end);
     }
-    for (const char* name : {"limit", "page_token", "wait", "timeout_ms", "state", "from", "to", "after", "wait_ms", "status", "format", "account"})
+    for (const char* name : {"limit", "page_token", "wait", "timeout_ms", "state", "from", "to",
+                             "after", "wait_ms", "status", "format", "account"})
       if (random.below(8) == 0) asked.query[name] = random.value();
     for (const char* name : {"idempotency-key", "if-match", "berth-after", "upgrade"})
       if (random.below(8) == 0) asked.headers[name] = random.header();

@@ -21,17 +21,21 @@ gateway_options quick_options() {
 }
 
 struct server {
-  explicit server(gateway_options options = quick_options()) : front(std::move(options), world.services) {
+  explicit server(gateway_options options = quick_options())
+      : front(std::move(options), world.services) {
     const auto started = front.start();
     if (!started) FAIL(started.error().message);
     port = *started;
   }
   std::string get(const std::string& target, const std::string& more = {}) const {
-    return "GET " + target + " HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer " + world.admin_token + "\r\n" + more + "\r\n";
+    return "GET " + target + " HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer " +
+           world.admin_token + "\r\n" + more + "\r\n";
   }
   std::string post(const std::string& target, const std::string& body) const {
-    return "POST " + target + " HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer " + world.admin_token +
-           "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+    return "POST " + target + " HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer " +
+           world.admin_token +
+           "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+           "\r\n\r\n" + body;
   }
   gateway_world world;
   gateway::gateway front;
@@ -59,13 +63,15 @@ TEST_CASE("http: pipelined requests are answered in order", "[gateway]") {
   server here;
   http_client client(here.port);
   std::string all;
-  for (int i = 0; i < 20; ++i) all += here.get(i % 2 ? "/health" : "/nope", "X-Request-Id: r" + std::to_string(i) + "\r\n");
+  for (int i = 0; i < 20; ++i)
+    all += here.get(i % 2 ? "/health" : "/nope", "X-Request-Id: r" + std::to_string(i) + "\r\n");
   client.send(all);
   for (int i = 0; i < 20; ++i) {
     const auto answer = client.read();
     REQUIRE(answer);
     CHECK(answer->status == (i % 2 ? 200 : 404));
-    CHECK(answer->headers.at("X-Request-Id") == uuid::derived("request-id", "r" + std::to_string(i)).text());
+    CHECK(answer->headers.at("X-Request-Id") ==
+          uuid::derived("request-id", "r" + std::to_string(i)).text());
   }
 }
 
@@ -86,14 +92,18 @@ TEST_CASE("http: HEAD has the header of GET and no body", "[gateway]") {
 
 TEST_CASE("http: what is no request is answered 400 and closed", "[gateway]") {
   server here;
-  const auto wrong = GENERATE(as<std::string>{},
-      "nonsense\r\n\r\n", "GET /\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET /health HTTP/1.1\r\n\r\n",
-      "GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "GET http://test/health HTTP/1.1\r\nHost: test\r\n\r\n",
-      "GET /%ff HTTP/1.1\r\nHost: test\r\n\r\n", "GET /health HTTP/1.1\r\nHost: test\r\nA b: c\r\n\r\n",
+  const auto wrong = GENERATE(
+      as<std::string>{}, "nonsense\r\n\r\n", "GET /\r\n\r\n", "GET / HTTP/9.9\r\n\r\n",
+      "GET /health HTTP/1.1\r\n\r\n", "GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+      "GET http://test/health HTTP/1.1\r\nHost: test\r\n\r\n",
+      "GET /%ff HTTP/1.1\r\nHost: test\r\n\r\n",
+      "GET /health HTTP/1.1\r\nHost: test\r\nA b: c\r\n\r\n",
       "POST /health HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
       "POST /health HTTP/1.1\r\nHost: test\r\nContent-Length: -1\r\n\r\n",
-      "POST /health HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-      "POST /health HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "\x16\x03\x01\x02\x01 TLS\r\n\r\n");
+      "POST /health HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n0\r\n\r\n",
+      "POST /health HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+      "\x16\x03\x01\x02\x01 TLS\r\n\r\n");
   http_client client(here.port);
   client.send(wrong);
   const auto answer = client.read();
@@ -126,7 +136,10 @@ TEST_CASE("http: what is too large is refused with its name before it is read", 
     options.limits.body_bytes_max = 100;
     server small(options);
     http_client client(small.port);
-    client.send("POST /api/v1/environments HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\nC8\r\n" + std::string(200, ' ') + "\r\n");
+    client.send(
+        "POST /api/v1/environments HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: "
+        "chunked\r\n\r\nC8\r\n" +
+        std::string(200, ' ') + "\r\n");
     const auto answer = client.read();
     REQUIRE(answer);
     CHECK(answer->status == 413);
@@ -138,17 +151,23 @@ TEST_CASE("http: bodies held at once are bounded", "[gateway]") {
   options.limits.bodies_bytes_max = 100;
   server here(options);
   http_client first(here.port);
-  first.send("POST /api/v1/environments HTTP/1.1\r\nHost: test\r\nContent-Length: 90\r\nExpect: 100-continue\r\n\r\n");
+  first.send(
+      "POST /api/v1/environments HTTP/1.1\r\nHost: test\r\nContent-Length: 90\r\nExpect: "
+      "100-continue\r\n\r\n");
   REQUIRE(first.read()->status == 100);
   http_client second(here.port);
-  second.send("POST /api/v1/environments HTTP/1.1\r\nHost: test\r\nContent-Length: 90\r\nExpect: 100-continue\r\n\r\n");
+  second.send(
+      "POST /api/v1/environments HTTP/1.1\r\nHost: test\r\nContent-Length: 90\r\nExpect: "
+      "100-continue\r\n\r\n");
   const auto refused = second.read();
   REQUIRE(refused);
   CHECK(refused->status == 429);
   first.send(std::string(90, ' '));
   CHECK(first.read()->status == 401);
   http_client third(here.port);
-  third.send("POST /api/v1/environments HTTP/1.1\r\nHost: test\r\nContent-Length: 90\r\nExpect: 100-continue\r\n\r\n");
+  third.send(
+      "POST /api/v1/environments HTTP/1.1\r\nHost: test\r\nContent-Length: 90\r\nExpect: "
+      "100-continue\r\n\r\n");
   CHECK(third.read()->status == 100);
 }
 
@@ -158,7 +177,8 @@ TEST_CASE("http: a client that dribbles its header or body is cut at the deadlin
   options.limits.body_max = 100ms;
   options.limits.idle_max = 100ms;
   server here(options);
-  for (const char* begin : {"GET / HT", "", "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nabc"}) {
+  for (const char* begin :
+       {"GET / HT", "", "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nabc"}) {
     http_client client(here.port);
     const auto from = std::chrono::steady_clock::now();
     client.send(begin);
@@ -170,8 +190,11 @@ TEST_CASE("http: a client that dribbles its header or body is cut at the deadlin
 TEST_CASE("http: chunked bodies are read, HTTP/1.0 is answered and closed", "[gateway]") {
   server here;
   http_client client(here.port);
-  client.send("POST /api/v1/environments HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer " + here.world.admin_token +
-              "\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{\"name\":\"web\",\"i\r\n1e\r\nnstance_type\":\"lightweight\" } \r\n0\r\n\r\n");
+  client.send("POST /api/v1/environments HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer " +
+              here.world.admin_token +
+              "\r\nTransfer-Encoding: "
+              "chunked\r\n\r\n10\r\n{\"name\":\"web\",\"i\r\n1e\r\nnstance_type\":\"lightweight\" "
+              "} \r\n0\r\n\r\n");
   const auto made = client.read();
   REQUIRE(made);
   CHECK(made->status == 201);
@@ -191,9 +214,12 @@ TEST_CASE("http: a recording is streamed in chunks, and to HTTP/1.0 until the en
   client.send(here.post("/api/v1/environments/web/terminals", "{}"));
   const auto opened = client.read();
   REQUIRE(opened->status == 201);
-  const terminal_id id{std::string(boost::json::parse(opened->body).at("terminal").at("id").as_string())};
+  const terminal_id id{
+      std::string(boost::json::parse(opened->body).at("terminal").at("id").as_string())};
   for (int i = 0; i < 10; ++i)
-    here.world.bulk.append(id, here.world.bulk.extent(id).next, share(std::string(100'000, static_cast<char>('a' + i))), here.world.clock.now());
+    here.world.bulk.append(id, here.world.bulk.extent(id).next,
+                           share(std::string(100'000, static_cast<char>('a' + i))),
+                           here.world.clock.now());
   client.send(here.get("/api/v1/terminals/" + id.value + "/recording"));
   const auto recording = client.read();
   REQUIRE(recording);
@@ -201,7 +227,8 @@ TEST_CASE("http: a recording is streamed in chunks, and to HTTP/1.0 until the en
   CHECK(std::count(recording->body.begin(), recording->body.end(), 'j') >= 100'000);
   CHECK(recording->body.back() == '\n');
   http_client old(here.port);
-  old.send("GET /api/v1/terminals/" + id.value + "/recording HTTP/1.0\r\nAuthorization: Bearer " + here.world.admin_token + "\r\n\r\n");
+  old.send("GET /api/v1/terminals/" + id.value + "/recording HTTP/1.0\r\nAuthorization: Bearer " +
+           here.world.admin_token + "\r\n\r\n");
   const auto same = old.read();
   REQUIRE(same);
   CHECK(same->body == recording->body);
@@ -226,7 +253,8 @@ TEST_CASE("http: beyond the bound of connections the next one is told so", "[gat
   CHECK(boost::json::parse(refused->body).at("code") == "overloaded");
 }
 
-TEST_CASE("http: an address that others reach needs TLS, and what is wrong with it is named", "[gateway]") {
+TEST_CASE("http: an address that others reach needs TLS, and what is wrong with it is named",
+          "[gateway]") {
   gateway_world world;
   const auto refused = [&](auto change) {
     auto options = quick_options();
@@ -236,9 +264,12 @@ TEST_CASE("http: an address that others reach needs TLS, and what is wrong with 
     return started ? std::string() : started.error().message;
   };
   CHECK(refused([](auto& o) { o.address = "0.0.0.0"; }).find("TLS") != std::string::npos);
-  CHECK(refused([](auto& o) { o.address = "localhost:80"; }).find("not an IP address") != std::string::npos);
+  CHECK(refused([](auto& o) { o.address = "localhost:80"; }).find("not an IP address") !=
+        std::string::npos);
   CHECK(refused([](auto& o) { o.tls_key_file = "/nowhere"; }).find("both") != std::string::npos);
-  CHECK(refused([](auto& o) { o.tls_certificate_file = o.tls_key_file = "/nowhere"; }).find("/nowhere") != std::string::npos);
+  CHECK(refused([](auto& o) {
+          o.tls_certificate_file = o.tls_key_file = "/nowhere";
+        }).find("/nowhere") != std::string::npos);
   server here;
   CHECK(refused([&](auto& o) { o.port = here.port; }).find("cannot listen") != std::string::npos);
 }
@@ -266,9 +297,11 @@ TEST_CASE("http: many clients at once get their own answers", "[gateway]") {
       http_client client(here.port, 20s);
       for (int i = 0; i < 25; ++i) {
         const auto name = "e" + std::to_string(c) + "-" + std::to_string(i);
-        client.send(here.post("/api/v1/environments", R"({"name":")" + name + R"(","instance_type":"lightweight"})"));
+        client.send(here.post("/api/v1/environments",
+                              R"({"name":")" + name + R"(","instance_type":"lightweight"})"));
         const auto made = client.read();
-        if (made && made->status == 201 && made->body.find('"' + name + '"') != std::string::npos) ++good;
+        if (made && made->status == 201 && made->body.find('"' + name + '"') != std::string::npos)
+          ++good;
       }
     });
   for (auto& client : clients) client.join();

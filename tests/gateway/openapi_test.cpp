@@ -34,9 +34,11 @@ TEST_CASE("openapi: the file describes exactly the routes of the table", "[gatew
   for (const auto& path : file["paths"])
     for (const auto& operation : path.second)
       if (methods.contains(operation.first.as<std::string>()))
-        described.insert(upper(operation.first.as<std::string>()) + ' ' + path.first.as<std::string>());
+        described.insert(upper(operation.first.as<std::string>()) + ' ' +
+                         path.first.as<std::string>());
   std::set<std::string> served;
-  for (const auto& route : route_table()) served.insert(std::string(route.method) + ' ' + std::string(route.path));
+  for (const auto& route : route_table())
+    served.insert(std::string(route.method) + ' ' + std::string(route.path));
   CHECK(served.size() == route_table().size());
   CHECK(described == served);
 }
@@ -57,7 +59,8 @@ TEST_CASE("openapi: security and refusals are those the route table implies", "[
   }
 }
 
-TEST_CASE("openapi: every parameter of a path is described, and every error code is listed", "[gateway]") {
+TEST_CASE("openapi: every parameter of a path is described, and every error code is listed",
+          "[gateway]") {
   const auto file = YAML::Load(std::string(openapi_yaml()));
   const auto parameters = file["components"]["parameters"];
   for (const auto& path : file["paths"]) {
@@ -65,16 +68,20 @@ TEST_CASE("openapi: every parameter of a path is described, and every error code
       std::set<std::string> described;
       for (const auto& parameter : operation.second["parameters"]) {
         const auto reference = parameter["$ref"];
-        const auto shown = reference ? parameters[reference.as<std::string>().substr(std::string("#/components/parameters/").size())] : parameter;
+        const auto shown = reference ? parameters[reference.as<std::string>().substr(
+                                           std::string("#/components/parameters/").size())]
+                                     : parameter;
         REQUIRE(shown);
-        if (shown["in"].as<std::string>() == "path") described.insert(shown["name"].as<std::string>());
+        if (shown["in"].as<std::string>() == "path")
+          described.insert(shown["name"].as<std::string>());
       }
       CAPTURE(path.first.as<std::string>());
       CHECK(described == named_in(path.first.as<std::string>()));
     }
   }
   std::set<std::string> listed;
-  for (const auto& code : file["components"]["schemas"]["Error"]["properties"]["code"]["enum"]) listed.insert(code.as<std::string>());
+  for (const auto& code : file["components"]["schemas"]["Error"]["properties"]["code"]["enum"])
+    listed.insert(code.as<std::string>());
   std::set<std::string> known;
   for (const auto& kind : problem_kinds()) known.insert(std::string(kind.code));
   CHECK(listed == known);

@@ -7,7 +7,8 @@ using berth::testing::gateway_world;
 using namespace berth;
 using namespace berth::gateway;
 
-TEST_CASE("router: an unknown path is 404, a known one with another method 405 with Allow", "[gateway]") {
+TEST_CASE("router: an unknown path is 404, a known one with another method 405 with Allow",
+          "[gateway]") {
   gateway_world world;
   CHECK(world.call("GET", "/nope")->code() == "not_found");
   CHECK(world.call("GET", "/api/v1/environments/")->status() == 404);
@@ -26,7 +27,8 @@ TEST_CASE("router: HEAD runs the GET route", "[gateway]") {
   CHECK(world.call_as("", "HEAD", "/health")->status() == 200);
 }
 
-TEST_CASE("router: what needs no token answers without one, everything else does not", "[gateway]") {
+TEST_CASE("router: what needs no token answers without one, everything else does not",
+          "[gateway]") {
   gateway_world world;
   for (const auto& route : route_table()) {
     const auto answered = world.call_as("", std::string(route.method), std::string(route.path));
@@ -52,7 +54,8 @@ TEST_CASE("router: the server tells about itself", "[gateway]") {
   CHECK(world.call("GET", "/api/v1/ws")->status() == 426);
 }
 
-TEST_CASE("router: every rejection has a status, a code and a frame number of its own", "[gateway]") {
+TEST_CASE("router: every rejection has a status, a code and a frame number of its own",
+          "[gateway]") {
   std::set<std::string_view> codes;
   std::set<std::uint16_t> frames;
   for (const auto& kind : problem_kinds()) {
@@ -62,7 +65,8 @@ TEST_CASE("router: every rejection has a status, a code and a frame number of it
     CHECK(((kind.status == 429 || kind.status == 503) == (kind.retry_after.count() > 0)));
   }
   for (int code = 0; code <= static_cast<int>(rejection_code::quarantined); ++code)
-    CHECK(kind_of(static_cast<rejection_code>(code)).code == name_of(static_cast<rejection_code>(code)));
+    CHECK(kind_of(static_cast<rejection_code>(code)).code ==
+          name_of(static_cast<rejection_code>(code)));
 }
 
 TEST_CASE("router: a kernel that is overloaded is answered 429 with Retry-After", "[gateway]") {
@@ -76,7 +80,8 @@ TEST_CASE("router: a kernel that is overloaded is answered 429 with Retry-After"
 
 TEST_CASE("router: a target that is no path or badly encoded is told apart", "[gateway]") {
   request into;
-  for (const char* bad : {"", "*", "http://a/b", "/%", "/%4", "/%zz", "/%00", "/%ff", "/a?x=%ff", "/a?%=1"}) {
+  for (const char* bad :
+       {"", "*", "http://a/b", "/%", "/%4", "/%zz", "/%00", "/%ff", "/a?x=%ff", "/a?%=1"}) {
     CAPTURE(bad);
     CHECK_FALSE(split_target(bad, into));
   }

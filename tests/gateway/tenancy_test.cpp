@@ -18,7 +18,8 @@ struct things {
 things make_things(gateway_world& world) {
   things made;
   made.environment = world.make_environment("web");
-  const auto opened = world.call("POST", "/api/v1/environments/web/terminals", R"({"cols":80,"rows":24})");
+  const auto opened =
+      world.call("POST", "/api/v1/environments/web/terminals", R"({"cols":80,"rows":24})");
   REQUIRE(opened->status() == 201);
   made.terminal = std::string(opened->json().at("terminal").at("id").as_string());
   made.account = gateway::account_id_of("admin").value;
@@ -27,11 +28,17 @@ things make_things(gateway_world& world) {
   meta.id = uuid::derived("test", "open");
   meta.by = {{made.account}, "tok_test", false};
   std::optional<bool> good;
-  world.kernel.ask(session_id{made.session},
-                   session::open{{made.account}, {"tok_test"}, "browser", uuid::derived("test", "input")}, meta,
-                   [&](auto opened_session) { good = opened_session.has_value(); });
+  world.kernel.ask(
+      session_id{made.session},
+      session::open{{made.account}, {"tok_test"}, "browser", uuid::derived("test", "input")}, meta,
+      [&](auto opened_session) { good = opened_session.has_value(); });
   REQUIRE(good == true);
-  made.token = std::string(world.call("GET", "/api/v1/accounts/me/tokens")->json().at("items").at(0).at("id").as_string());
+  made.token = std::string(world.call("GET", "/api/v1/accounts/me/tokens")
+                               ->json()
+                               .at("items")
+                               .at(0)
+                               .at("id")
+                               .as_string());
   return made;
 }
 
@@ -58,7 +65,8 @@ bool names_a_thing(const gateway::route& route) {
 
 }  // namespace
 
-TEST_CASE("tenancy: every route about another tenant's thing answers 404, by id and by name", "[gateway]") {
+TEST_CASE("tenancy: every route about another tenant's thing answers 404, by id and by name",
+          "[gateway]") {
   gateway_world world;
   const auto all = make_things(world);
   const auto stranger = world.make_account("stranger");
@@ -69,7 +77,8 @@ TEST_CASE("tenancy: every route about another tenant's thing answers 404, by id 
     for (const bool by_name : {false, true}) {
       const auto path = path_to(route, all, by_name);
       const auto body = route.method == "POST" ? body_for_all : std::string();
-      const auto theirs = world.call_as(stranger, std::string(route.method), path, body, {{"upgrade", "tcp"}});
+      const auto theirs =
+          world.call_as(stranger, std::string(route.method), path, body, {{"upgrade", "tcp"}});
       CAPTURE(route.method, path);
       CHECK(theirs->status() == 404);
       CHECK(theirs->code() == "not_found");
@@ -84,7 +93,8 @@ TEST_CASE("tenancy: the owner reaches what a stranger does not", "[gateway]") {
   gateway_world world;
   const auto all = make_things(world);
   for (const auto& route : gateway::route_table()) {
-    if (!names_a_thing(route) || route.needs != gateway::access::user || route.method != "GET") continue;
+    if (!names_a_thing(route) || route.needs != gateway::access::user || route.method != "GET")
+      continue;
     const auto path = path_to(route, all, false);
     const auto mine = world.call("GET", path);
     world.fire_timers();
@@ -97,13 +107,18 @@ TEST_CASE("tenancy: lists show the own account's things only", "[gateway]") {
   gateway_world world;
   make_things(world);
   const auto stranger = world.make_account("stranger");
-  for (const char* path : {"/api/v1/environments", "/api/v1/terminals", "/api/v1/sessions", "/api/v1/bill-lines"}) {
+  for (const char* path :
+       {"/api/v1/environments", "/api/v1/terminals", "/api/v1/sessions", "/api/v1/bill-lines"}) {
     const auto theirs = world.call_as(stranger, "GET", path);
     CAPTURE(path);
     REQUIRE(theirs->status() == 200);
     CHECK(theirs->json().at("items").as_array().empty());
   }
-  CHECK(world.call_as(stranger, "GET", "/api/v1/usage")->json().at("environments").as_array().empty());
+  CHECK(world.call_as(stranger, "GET", "/api/v1/usage")
+            ->json()
+            .at("environments")
+            .as_array()
+            .empty());
   for (const char* path : {"/api/v1/audit", "/api/v1/events"}) {
     const auto theirs = world.call_as(stranger, "GET", path);
     CAPTURE(path);
@@ -120,7 +135,8 @@ TEST_CASE("tenancy: two accounts may use the same name and the same idempotency 
   const auto other = world.make_account("other");
   const std::string body = R"({"name":"web","instance_type":"lightweight"})";
   const auto mine = world.call("POST", "/api/v1/environments", body, {{"idempotency-key", "k"}});
-  const auto theirs = world.call_as(other, "POST", "/api/v1/environments", body, {{"idempotency-key", "k"}});
+  const auto theirs =
+      world.call_as(other, "POST", "/api/v1/environments", body, {{"idempotency-key", "k"}});
   REQUIRE(mine->status() == 201);
   REQUIRE(theirs->status() == 201);
   CHECK(mine->json().at("environment").at("id") != theirs->json().at("environment").at("id"));

@@ -1,6 +1,6 @@
-// A kernel without actors for gateway tests: runs decide and apply where it is called, writes to a memory journal, and
-// plays the effects at once (a created environment is RUNNING when the call returns) unless told not to. Answers come
-// inside the call. Any thread.
+// A kernel without actors for gateway tests: runs decide and apply where it is called, writes to a
+// memory journal, and plays the effects at once (a created environment is RUNNING when the call
+// returns) unless told not to. Answers come inside the call. Any thread.
 //
 // attach() is answered `unavailable`: terminals' bytes are tested against the real kernel.
 #pragma once
@@ -20,41 +20,50 @@ class fake_kernel final : public kernel {
  public:
   fake_kernel(const clock& time, memory_journal& journal) : time_(time), journal_(journal) {}
 
-  bool effects{true};                                // play them
-  std::optional<rejection> refuse_next;              // the next ask or read is answered so
+  bool effects{true};                    // play them
+  std::optional<rejection> refuse_next;  // the next ask or read is answered so
   std::function<environment::exec_finished(const environment::exec&)> on_exec;
 
-  void ask(const account_id& id, account::command c, command_meta m, answer_completion<account::aggregate> done) override {
+  void ask(const account_id& id, account::command c, command_meta m,
+           answer_completion<account::aggregate> done) override {
     run<account::aggregate>(id, std::move(c), std::move(m), std::move(done));
   }
-  void ask(const session_id& id, session::command c, command_meta m, answer_completion<session::aggregate> done) override {
+  void ask(const session_id& id, session::command c, command_meta m,
+           answer_completion<session::aggregate> done) override {
     run<session::aggregate>(id, std::move(c), std::move(m), std::move(done));
   }
   void ask(const environment_id& id, environment::command c, command_meta m,
            answer_completion<environment::aggregate> done) override {
     run<environment::aggregate>(id, std::move(c), std::move(m), std::move(done));
   }
-  void ask(const terminal_id& id, terminal::command c, command_meta m, answer_completion<terminal::aggregate> done) override {
+  void ask(const terminal_id& id, terminal::command c, command_meta m,
+           answer_completion<terminal::aggregate> done) override {
     run<terminal::aggregate>(id, std::move(c), std::move(m), std::move(done));
   }
-  void ask(const host_id& id, host::command c, command_meta m, answer_completion<host::aggregate> done) override {
+  void ask(const host_id& id, host::command c, command_meta m,
+           answer_completion<host::aggregate> done) override {
     run<host::aggregate>(id, std::move(c), std::move(m), std::move(done));
   }
 
-  void read(const account_id& id, const principal& by, answer_completion<account::aggregate> done) override {
+  void read(const account_id& id, const principal& by,
+            answer_completion<account::aggregate> done) override {
     done(look<account::aggregate>(id.value, by));
   }
-  void read(const session_id& id, const principal& by, answer_completion<session::aggregate> done) override {
+  void read(const session_id& id, const principal& by,
+            answer_completion<session::aggregate> done) override {
     done(look<session::aggregate>(id.value, by));
   }
-  void read(const environment_id& id, const principal& by, answer_completion<environment::aggregate> done) override {
+  void read(const environment_id& id, const principal& by,
+            answer_completion<environment::aggregate> done) override {
     done(look<environment::aggregate>(id.value, by));
   }
-  void read(const terminal_id& id, const principal& by, answer_completion<terminal::aggregate> done) override {
+  void read(const terminal_id& id, const principal& by,
+            answer_completion<terminal::aggregate> done) override {
     done(look<terminal::aggregate>(id.value, by));
   }
 
-  std::shared_ptr<void> watch(const environment_id& id, const principal& by, environment_watcher watcher) override {
+  std::shared_ptr<void> watch(const environment_id& id, const principal& by,
+                              environment_watcher watcher) override {
     auto kept = std::make_shared<environment_watcher>(watcher);
     {
       const std::scoped_lock held(mutex_);
@@ -68,7 +77,8 @@ class fake_kernel final : public kernel {
                           answer_completion<environment::aggregate> done) override {
     const std::scoped_lock held(mutex_);
     const environment_id id{derived_id("env", account.value, meta.id)};
-    account::request_environment request{id, c.name, c.instance_type, c.template_name, c.price_list, meta.correlation};
+    account::request_environment request{
+        id, c.name, c.instance_type, c.template_name, c.price_list, meta.correlation};
     auto reserved = decide_and_store<account::aggregate>(account.value, request, meta);
     if (!reserved) return done(reserved.error());
     auto second = meta;
@@ -89,14 +99,20 @@ class fake_kernel final : public kernel {
     if (!asked->replayed) {
       if (on_exec) finished = on_exec(c);
       finished.exec = c.id;
-      environment::report_exec report{c.id, finished.exit_code, finished.stdout_bytes, finished.stderr_bytes,
-                                      finished.truncated, finished.timed_out, finished.duration_ms};
+      environment::report_exec report{c.id,
+                                      finished.exit_code,
+                                      finished.stdout_bytes,
+                                      finished.stderr_bytes,
+                                      finished.truncated,
+                                      finished.timed_out,
+                                      finished.duration_ms};
       system_ask<environment::aggregate>(id.value, report);
     }
     done(exec_answer{finished, asked->version, asked->at, asked->replayed});
   }
 
-  void attach(attach_request, std::shared_ptr<terminal_viewer>, std::function<void(outcome<attached_terminal>)> done) override {
+  void attach(attach_request, std::shared_ptr<terminal_viewer>,
+              std::function<void(outcome<attached_terminal>)> done) override {
     done(reject(rejection_code::unavailable, "the fake kernel has no terminals' bytes"));
   }
 
@@ -106,7 +122,8 @@ class fake_kernel final : public kernel {
   template <class A>
   outcome<answer<A>> system_ask(const std::string& key, typename A::command c) {
     const std::scoped_lock held(mutex_);
-    command_meta meta{fresh_id(), system_principal(owner_of(state_of<A>(key), key)), fresh_id(), {}, {}};
+    command_meta meta{
+        fresh_id(), system_principal(owner_of(state_of<A>(key), key)), fresh_id(), {}, {}};
     return decide_and_store<A>(key, std::move(c), meta);
   }
 
@@ -129,7 +146,9 @@ class fake_kernel final : public kernel {
   static account_id owner_of(const account::state&, const std::string& key) { return {key}; }
   static account_id owner_of(const host::state&, const std::string&) { return {}; }
   template <class State>
-  static account_id owner_of(const State& state, const std::string&) { return state.account; }
+  static account_id owner_of(const State& state, const std::string&) {
+    return state.account;
+  }
 
   command_id fresh_id() { return uuid::derived("fake", std::to_string(++fresh_)); }
 
@@ -154,7 +173,8 @@ class fake_kernel final : public kernel {
   }
 
   template <class A>
-  outcome<answer<A>> decide_and_store(const std::string& key, typename A::command c, const command_meta& meta) {
+  outcome<answer<A>> decide_and_store(const std::string& key, typename A::command c,
+                                      const command_meta& meta) {
     auto& now = entries<A>()[key];
     const bool exists = now.version.value > 0;
     if (exists && !meta.by.is_system && owner_of(*now.state, key) != meta.by.account)
@@ -162,12 +182,14 @@ class fake_kernel final : public kernel {
     const auto hash = content_hash(key + A::canonical(c));
     const auto known = commands_.find({meta.by.account, meta.id});
     if (known != commands_.end()) {
-      if (known->second.first != hash) return reject(rejection_code::idempotency_conflict, "another command had this id");
+      if (known->second.first != hash)
+        return reject(rejection_code::idempotency_conflict, "another command had this id");
       auto same = std::any_cast<answer<A>>(known->second.second);
       same.replayed = true;
       return same;
     }
-    if (meta.if_match && *meta.if_match != now.version) return reject(rejection_code::precondition_failed, "another version");
+    if (meta.if_match && *meta.if_match != now.version)
+      return reject(rejection_code::precondition_failed, "another version");
     auto events = A::decide(*now.state, c, decide_context{time_.now()});
     if (!events) return events.error();
     store<A>(key, now, *events, hash, meta);
@@ -177,8 +199,8 @@ class fake_kernel final : public kernel {
   }
 
   template <class A>
-  void store(const std::string& key, entry<A>& now, const std::vector<typename A::event>& events, std::uint64_t hash,
-             const command_meta& meta) {
+  void store(const std::string& key, entry<A>& now, const std::vector<typename A::event>& events,
+             std::uint64_t hash, const command_meta& meta) {
     commit_body body;
     body.stream = {A::kind, key};
     body.first = {now.version.value + 1};
@@ -194,7 +216,9 @@ class fake_kernel final : public kernel {
     }
     const auto failed = journal_.append(body, 0, nullptr);
     if (failed) std::abort();
-    now = {std::make_shared<const typename A::state>(std::move(state)), {now.version.value + events.size()}, journal_.head()};
+    now = {std::make_shared<const typename A::state>(std::move(state)),
+           {now.version.value + events.size()},
+           journal_.head()};
     told(key, now);
   }
 
@@ -218,19 +242,24 @@ class fake_kernel final : public kernel {
     if (!effects) return;
     for (;;) {
       const auto now = state_of<environment::aggregate>(id.value);
-      if (now.status == environment::status::creating) report(id, environment::report_provisioned{});
-      else if (now.status == environment::status::starting) report(id, environment::report_started{"life-1", {"host_1"}});
-      else if (now.status == environment::status::stopping) report(id, environment::report_stopped{});
+      if (now.status == environment::status::creating)
+        report(id, environment::report_provisioned{});
+      else if (now.status == environment::status::starting)
+        report(id, environment::report_started{"life-1", {"host_1"}});
+      else if (now.status == environment::status::stopping)
+        report(id, environment::report_stopped{});
       else if (now.status == environment::status::deleting) {
         report(id, environment::report_deleted{});
         system_ask<account::aggregate>(now.account.value, account::release_name{id});
-      } else return;
+      } else
+        return;
     }
   }
   void settle(const terminal_id& id) {
     if (!effects) return;
     const auto now = state_of<terminal::aggregate>(id.value);
-    if (now.status == terminal::status::opening) system_ask<terminal::aggregate>(id.value, terminal::report_started{"life-1", 42});
+    if (now.status == terminal::status::opening)
+      system_ask<terminal::aggregate>(id.value, terminal::report_started{"life-1", 42});
     if (now.status == terminal::status::running && now.close_asked)
       system_ask<terminal::aggregate>(id.value, terminal::report_ended{0, {}, 1, "signalled", ""});
   }
@@ -242,8 +271,10 @@ class fake_kernel final : public kernel {
   memory_journal& journal_;
   std::recursive_mutex mutex_;
   std::uint64_t fresh_{};
-  std::tuple<std::map<std::string, entry<account::aggregate>>, std::map<std::string, entry<session::aggregate>>,
-             std::map<std::string, entry<environment::aggregate>>, std::map<std::string, entry<terminal::aggregate>>,
+  std::tuple<std::map<std::string, entry<account::aggregate>>,
+             std::map<std::string, entry<session::aggregate>>,
+             std::map<std::string, entry<environment::aggregate>>,
+             std::map<std::string, entry<terminal::aggregate>>,
              std::map<std::string, entry<host::aggregate>>>
       all_;
   std::map<std::pair<account_id, command_id>, std::pair<std::uint64_t, std::any>> commands_;

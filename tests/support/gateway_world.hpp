@@ -1,5 +1,5 @@
-// All that the gateway's routes need, in memory and in one thread: a request's answer is there when call() returns,
-// unless it waits for time (fire_timers) or for a later commit.
+// All that the gateway's routes need, in memory and in one thread: a request's answer is there when
+// call() returns, unless it waits for time (fire_timers) or for a later commit.
 #pragma once
 
 #include <deque>
@@ -32,22 +32,30 @@ struct gateway_world {
   bool is_ready{true};
   bool views_keep_up{true};
 
-  gateway::services services{kernel, views, journal, bulk, host, clock, key(),
-                             [] { return std::string("berthd_up 1\n"); },
-                             [this] { return is_ready; },
-                             [this](position, std::chrono::milliseconds, std::function<void(bool)> done) {
-                               if (views_keep_up) project();
-                               done(views_keep_up);
-                             }};
+  gateway::services services{
+      kernel,
+      views,
+      journal,
+      bulk,
+      host,
+      clock,
+      key(),
+      [] { return std::string("berthd_up 1\n"); },
+      [this] { return is_ready; },
+      [this](position, std::chrono::milliseconds, std::function<void(bool)> done) {
+        if (views_keep_up) project();
+        done(views_keep_up);
+      }};
   gateway::authenticator auth{services};
   std::deque<std::function<void()>> timers;
-  gateway::router router{services, auth,
-                         [this](std::chrono::milliseconds delay, std::function<void()> run) -> std::shared_ptr<void> {
-                           if (delay.count() == 0) return run(), nullptr;
-                           timers.push_back(std::move(run));
-                           return nullptr;
-                         },
-                         false};
+  gateway::router router{
+      services, auth,
+      [this](std::chrono::milliseconds delay, std::function<void()> run) -> std::shared_ptr<void> {
+        if (delay.count() == 0) return run(), nullptr;
+        timers.push_back(std::move(run));
+        return nullptr;
+      },
+      false};
   std::string admin_token = make_account("admin", account::role::admin);
 
   static std::array<std::uint8_t, 32> key() {
@@ -64,9 +72,12 @@ struct gateway_world {
   // An account and a token's text.
   std::string make_account(const std::string& name, account::role role = account::role::member) {
     const auto id = gateway::account_id_of(name);
-    const auto token = gateway::make_api_token(services.server_key, id, gateway::token_id_of(id, uuid::derived("test", name)));
-    const auto created = kernel.system_ask<account::aggregate>(id.value, account::create{name, role});
-    const auto issued = kernel.system_ask<account::aggregate>(id.value, account::issue_token{token.token, "test", token.hash, {}});
+    const auto token = gateway::make_api_token(
+        services.server_key, id, gateway::token_id_of(id, uuid::derived("test", name)));
+    const auto created =
+        kernel.system_ask<account::aggregate>(id.value, account::create{name, role});
+    const auto issued = kernel.system_ask<account::aggregate>(
+        id.value, account::issue_token{token.token, "test", token.hash, {}});
     if (!created || !issued) std::abort();
     return token.text;
   }
@@ -81,8 +92,8 @@ struct gateway_world {
   using slot = std::shared_ptr<answer_slot>;
   using headers = std::map<std::string, std::string>;
 
-  gateway::request ask(const std::string& method, const std::string& target, const std::string& body, const std::string& token,
-                       headers more = {}) {
+  gateway::request ask(const std::string& method, const std::string& target,
+                       const std::string& body, const std::string& token, headers more = {}) {
     gateway::request asked;
     asked.method = method;
     if (!gateway::split_target(target, asked)) std::abort();
@@ -105,11 +116,12 @@ struct gateway_world {
   }
 
   // As the administrator unless told otherwise; an empty token sends none.
-  slot call(const std::string& method, const std::string& target, const std::string& body = {}, headers more = {}) {
+  slot call(const std::string& method, const std::string& target, const std::string& body = {},
+            headers more = {}) {
     return send(ask(method, target, body, admin_token, std::move(more)));
   }
-  slot call_as(const std::string& token, const std::string& method, const std::string& target, const std::string& body = {},
-               headers more = {}) {
+  slot call_as(const std::string& token, const std::string& method, const std::string& target,
+               const std::string& body = {}, headers more = {}) {
     return send(ask(method, target, body, token, std::move(more)));
   }
 

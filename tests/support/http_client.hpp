@@ -1,5 +1,5 @@
-// A plain HTTP/1.1 client for tests: what is sent is up to the test, what comes back is parsed strictly. Blocking, with a
-// deadline on everything.
+// A plain HTTP/1.1 client for tests: what is sent is up to the test, what comes back is parsed
+// strictly. Blocking, with a deadline on everything.
 #pragma once
 
 #include <chrono>
@@ -19,9 +19,11 @@ struct http_answer {
 
 class http_client {
  public:
-  explicit http_client(std::uint16_t port, std::chrono::milliseconds deadline = std::chrono::seconds{5}) {
+  explicit http_client(std::uint16_t port,
+                       std::chrono::milliseconds deadline = std::chrono::seconds{5}) {
     stream_.expires_after(deadline);
-    stream_.connect(boost::asio::ip::tcp::endpoint(boost::asio::ip::make_address("127.0.0.1"), port));
+    stream_.connect(
+        boost::asio::ip::tcp::endpoint(boost::asio::ip::make_address("127.0.0.1"), port));
   }
   bool connected() const { return static_cast<bool>(stream_); }
   void send(const std::string& bytes) { stream_ << bytes << std::flush; }
@@ -49,7 +51,10 @@ class http_client {
   }
 
   // True if the server closed: nothing more comes.
-  bool closed() { return stream_.peek() == std::char_traits<char>::eof() && stream_.error() != boost::asio::error::timed_out; }
+  bool closed() {
+    return stream_.peek() == std::char_traits<char>::eof() &&
+           stream_.error() != boost::asio::error::timed_out;
+  }
   std::iostream& raw() { return stream_; }
 
  private:
