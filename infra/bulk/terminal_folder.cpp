@@ -1,8 +1,8 @@
 #include "infra/bulk/terminal_folder.hpp"
 
 #include <algorithm>
+#include <cstring>
 
-#include "infra/rocksdb/head_file.hpp"
 
 namespace berth {
 namespace {
@@ -38,20 +38,43 @@ std::vector<segment> list_segments(const std::filesystem::path& folder, folder_u
   return kept;
 }
 
+std::uint64_t first_of(const durable_mark& mark) {
+  std::uint64_t first;
+  std::memcpy(&first, mark.hash.data(), sizeof first);
+  return first;
+}
+
+journal_error missing(const std::filesystem::path& folder, std::uint64_t offset) {
+  return {journal_errc::corrupt, folder.string() + ": the segment of offset " + std::to_string(offset) + " is missing",
+          std::nullopt};
+}
+
+// Removes what retention had dropped when a crash came between the mark and the files.
+void drop_behind(std::vector<segment>& segments, std::uint64_t first, folder_use use) {
+  std::erase_if(segments, [&](const segment& each) {
+    const bool dropped = each.end != 0 && each.end <= first;
+    std::error_code ignored;
+    if (dropped && use == folder_use::write) std::filesystem::remove(each.path, ignored);
+    return dropped;
+  });
+}
+
 // Walks the open segment's blocks: those beyond the mark are checked whole, the others when they are read.
 std::optional<journal_error> walk_open(segment& open, std::uint32_t seed, std::uint64_t mark, folder_use use,
                                        std::uint64_t& file_bytes) {
   const auto opened = file::open(open.path, use == folder_use::write ? file::access::append : file::access::read);
   if (opened.has_error()) return opened.error();
-  const auto bytes = opened->read(0, open_segment_bytes_max);
+  const auto size = opened->size();
+  if (size.has_error()) return size.error();
+  const auto bytes = opened->read(0, std::min<std::uint64_t>(*size, open_segment_bytes_max));
   if (bytes.has_error()) return bytes.error();
   open.end = open.first;
   std::size_t at = 0;
   while (at < bytes->size()) {
     const std::string_view here = std::string_view{*bytes}.substr(at);
-    const auto size = block_data_size(here);
-    if (!size || block::head_bytes + *size > here.size()) break;
-    const bool told = open.end + *size <= mark;
+    const auto data = block_data_size(here);
+    if (!data || block::head_bytes + *data > here.size()) break;
+    const bool told = open.end + *data <= mark;
     const auto read = read_block(here, seed, told ? block_check::head_only : block_check::whole);
     if (!read || read->offset != open.end) break;
     if (open.signposts.empty() || at - open.signposts.back().at >= segment::signpost_distance_bytes)
@@ -67,6 +90,12 @@ std::optional<journal_error> walk_open(segment& open, std::uint32_t seed, std::u
 }
 
 }  // namespace
+
+durable_mark mark_of(std::uint64_t first, std::uint64_t durable) {
+  durable_mark mark{durable, {}};
+  std::memcpy(mark.hash.data(), &first, sizeof first);
+  return mark;
+}
 
 std::filesystem::path mark_path(const std::filesystem::path& folder) { return folder / "durable"; }
 
@@ -89,10 +118,12 @@ journal_result<terminal_folder> load_folder(const std::filesystem::path& folder,
                          std::nullopt};
   }
   const auto mark = (*stored)->offset;
+  const auto first = first_of(**stored);
+  drop_behind(segments, first, use);
   terminal_folder loaded;
-  loaded.extent = {mark, mark, mark};
-  if (segments.empty()) return loaded;
-  loaded.extent.first = segments.front().first;
+  loaded.extent = {first, mark, mark};
+  if (segments.empty()) return first == mark ? journal_result<terminal_folder>{loaded} : missing(folder, first);
+  if (segments.front().first != first) return missing(folder, first);
   if (segments.back().end == 0) {
     loaded.open = std::move(segments.back());
     segments.pop_back();
@@ -104,10 +135,7 @@ journal_result<terminal_folder> load_folder(const std::filesystem::path& folder,
     // A crash between naming the next segment and renaming this one leaves it with an open name.
     if (segments[i].end == 0) segments[i].end = next;
     if (segments[i].end != next)
-      return journal_error{journal_errc::corrupt,
-                           folder.string() + ": the segment of offset " + std::to_string(segments[i].end) +
-                               " is missing",
-                           std::nullopt};
+      return missing(folder, segments[i].end);
   }
   const auto end = loaded.open ? loaded.open->end : segments.back().end;
   if (end < mark) return lost(folder, end, mark);
@@ -132,7 +160,7 @@ journal_result<std::uint64_t> set_aside(const std::filesystem::path& folder, con
   }
   if (error)
     return journal_error{journal_errc::io, folder.string() + ": cannot be set aside: " + error.message(), std::nullopt};
-  const auto marked = head_file::open(mark_path(folder), {next, {}});
+  const auto marked = head_file::open(mark_path(folder), mark_of(next, next));
   if (marked.has_error()) return marked.error();
   return next;
 }

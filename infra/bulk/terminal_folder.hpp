@@ -7,6 +7,7 @@
 
 #include "actors/ports/bulk_log.hpp"
 #include "infra/bulk/segment.hpp"
+#include "infra/rocksdb/head_file.hpp"
 
 namespace berth {
 
@@ -22,6 +23,8 @@ enum class folder_use : std::uint8_t {
   read    // changes nothing, and stops at what is durable
 };
 
+// The mark names the first offset kept too: a segment missing from the front is not mistaken for retention.
+durable_mark mark_of(std::uint64_t first, std::uint64_t durable);
 std::filesystem::path mark_path(const std::filesystem::path& folder);
 
 // data_loss: the files end before the durable mark, both offsets named. corrupt: a segment is missing, or the mark cannot be read.

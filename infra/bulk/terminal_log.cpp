@@ -160,18 +160,21 @@ std::string terminal_log::encode(const std::vector<pending_bytes>& taken,
   return bytes;
 }
 
+std::optional<journal_error> terminal_log::ensure_mark() {
+  if (mark_) return std::nullopt;
+  std::error_code error;
+  const bool is_new = std::filesystem::create_directories(folder_, error);
+  if (error)
+    return journal_error{journal_errc::io, folder_.string() + ": cannot be created: " + error.message(), std::nullopt};
+  const auto now = extent();
+  auto marked = head_file::open(mark_path(folder_), mark_of(now.first, now.durable));
+  if (marked.has_error()) return marked.error();
+  mark_.emplace(std::move(*marked));
+  return is_new ? sync_folder(options_.dir) : std::nullopt;
+}
+
 std::optional<journal_error> terminal_log::ensure_files(std::uint64_t first) {
-  if (!mark_) {
-    std::error_code error;
-    const bool is_new = std::filesystem::create_directories(folder_, error);
-    if (error)
-      return journal_error{journal_errc::io, folder_.string() + ": cannot be created: " + error.message(), std::nullopt};
-    auto marked = head_file::open(mark_path(folder_), {first, {}});
-    if (marked.has_error()) return marked.error();
-    mark_.emplace(std::move(*marked));
-    if (is_new)
-      if (auto failed = sync_folder(options_.dir)) return failed;
-  }
+  if (auto failed = ensure_mark()) return failed;
   if (file_) return std::nullopt;
   const bool exists = open_.has_value();  // written by this thread only
   const auto path = exists ? open_->path : folder_ / segment::open_name(first);
@@ -190,7 +193,7 @@ std::optional<journal_error> terminal_log::ensure_files(std::uint64_t first) {
 std::optional<journal_error> terminal_log::write_pending() {
   const std::lock_guard files{files_mutex_};
   std::vector<pending_bytes> taken;
-  std::uint64_t durable;
+  std::uint64_t durable, first;
   std::vector<segment::signpost> signposts;
   {
     const std::lock_guard lock{mutex_};
@@ -198,6 +201,7 @@ std::optional<journal_error> terminal_log::write_pending() {
     if (pending_.empty() || removed_) return std::nullopt;
     taken.assign(pending_.begin(), pending_.end());
     durable = extent_.durable;
+    first = extent_.first;
     BERTH_ASSERT(taken.front().offset == durable);
   }
   if (auto failed = ensure_files(durable)) return failed;
@@ -208,7 +212,7 @@ std::optional<journal_error> terminal_log::write_pending() {
   if (auto failed = file_.sync()) return failed;
   file_bytes_ += bytes.size();
   const auto end = taken.back().end();
-  if (auto failed = mark_->write({end, {}})) return failed;
+  if (auto failed = mark_->write(mark_of(first, end))) return failed;
   bool is_full;
   {
     const std::lock_guard lock{mutex_};
@@ -247,25 +251,21 @@ std::optional<journal_error> terminal_log::trim() {
   }
   if (drop_open)
     if (auto failed = close_segment()) return failed;
+  if (auto failed = ensure_mark()) return failed;
   std::vector<segment> dropped;
-  std::uint64_t durable;
-  bool nothing_left;
+  bulk_extent now;
   {
     const std::lock_guard lock{mutex_};
     auto kept = closed_.begin();
     while (kept != closed_.end() && excess_from(kept->first)) ++kept;
     dropped.assign(closed_.begin(), kept);
     closed_.erase(closed_.begin(), kept);
-    durable = extent_.durable;
-    nothing_left = closed_.empty() && !open_;
-    extent_.first = !closed_.empty() ? closed_.front().first : open_ ? open_->first : durable;
+    extent_.first = !closed_.empty() ? closed_.front().first : open_ ? open_->first : extent_.durable;
+    now = extent_;
   }
-  if (nothing_left) {
-    // The last proof of where the terminal ends must be on the disk before the files that show it are gone.
-    auto marked = head_file::open(mark_path(folder_), {durable, {}});
-    if (marked.has_error()) return marked.error();
-    mark_.emplace(std::move(*marked));
-  }
+  // Where the terminal begins and ends must be on the disk before the files that show it are gone.
+  if (auto failed = mark_->write(mark_of(now.first, now.durable))) return failed;
+  if (auto failed = mark_->sync()) return failed;
   std::error_code ignored;  // what cannot be removed is only space; a restart sees it again
   for (const auto& each : dropped) std::filesystem::remove(each.path, ignored);
   return std::nullopt;

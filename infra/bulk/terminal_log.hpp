@@ -55,6 +55,7 @@ class terminal_log {
 
   range collect(std::uint64_t from, std::uint64_t to) const;
   std::optional<journal_error> visit(std::uint64_t from, std::uint64_t to, const block_visitor& each) const;
+  std::optional<journal_error> ensure_mark();
   std::optional<journal_error> ensure_files(std::uint64_t first);
   std::string encode(const std::vector<pending_bytes>& taken, std::vector<segment::signpost>& signposts) const;
   std::optional<journal_error> close_segment();

@@ -34,6 +34,9 @@ struct database {
 // Settings of both: quiet, small, no work by timer, blocks cached up to the named bound.
 rocksdb::Options common_settings(const embedded_options& options);
 
+// Reads every table file and compares its checksum with the one noted when it was written.
+rocksdb::Status check_files(rocksdb::DB& db);
+
 // Whether the folder holds a database, or the remains of one.
 bool holds_database(const std::filesystem::path& folder);
 

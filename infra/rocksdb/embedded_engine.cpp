@@ -58,6 +58,35 @@ std::optional<journal_error> check_head_exists(const embedded_options& options,
                        std::nullopt};
 }
 
+// Copies what is intact into a new log: a damaged table would stay in the way of every later read. The damaged one is
+// kept beside it.
+std::optional<journal_error> replace_log(const embedded_options& options, std::unique_ptr<log_store>& log,
+                                         std::uint64_t upto) {
+  std::error_code error;
+  auto fresh_options = options;
+  fresh_options.data_dir = options.data_dir / "accepting-loss";
+  std::filesystem::remove_all(fresh_options.data_dir, error);
+  if (auto failed = make_directory(fresh_options.data_dir)) return failed;
+  {
+    auto fresh = log_store::open(fresh_options, 0);
+    if (fresh.has_error()) return fresh.error();
+    if (auto failed = log->copy_to(**fresh, upto)) return failed;
+  }
+  log.reset();
+  auto aside = options.data_dir / "log.damaged";
+  for (int n = 2; std::filesystem::exists(aside); ++n) aside = options.data_dir / ("log.damaged-" + std::to_string(n));
+  std::filesystem::rename(options.log_dir(), aside, error);
+  if (!error) std::filesystem::rename(fresh_options.log_dir(), options.log_dir(), error);
+  if (!error) std::filesystem::remove_all(fresh_options.data_dir, error);
+  if (error)
+    return journal_error{journal_errc::io, options.log_dir().string() + ": cannot be replaced: " + error.message(),
+                         std::nullopt};
+  auto opened = log_store::open(options, upto);
+  if (opened.has_error()) return opened.error();
+  log = std::move(*opened);
+  return std::nullopt;
+}
+
 }  // namespace
 
 embedded_options with_clock(embedded_options options) {
@@ -108,7 +137,9 @@ journal_result<accepted_loss> accept_loss(const embedded_options& asked) {
   const auto intact = intact_prefix(options, **log);
   if (intact.has_error()) return intact.error();
   const accepted_loss loss{{0, intact->end.offset}, {0, std::max(proven, *ends_at)}};
-  if (auto error = (*log)->cut(intact->end.offset + 1, loss.claimed.offset, options.time->now())) return *error;
+  if (intact->end.offset < *ends_at || (*log)->meta_is_damaged())
+    if (auto error = replace_log(options, *log, intact->end.offset)) return *error;
+  if (auto error = (*log)->note_loss(loss.kept.offset, loss.claimed.offset, options.time->now())) return *error;
   std::error_code error;
   std::filesystem::remove_all(options.state_dir(), error);
   if (error)

@@ -45,7 +45,8 @@ struct accepted_loss {
   position kept;
   position claimed;  // the furthest position that head file or log named
 };
-// Cuts the log there, removes state/ (it is rebuilt) and notes the loss in the log's metadata. Needs DIR/LOCK.
+// Ends the log there (a damaged one is kept as DIR/log.damaged), removes state/ (it is rebuilt) and notes the loss in the
+// log's metadata. Needs DIR/LOCK.
 journal_result<accepted_loss> accept_loss(const embedded_options& options);
 
 // Reads a directory, also while a server writes it, and stops at the durable head. Appends are refused `closed`,
@@ -61,7 +62,7 @@ class embedded_reader {
 journal_result<std::unique_ptr<embedded_reader>> open_reader(const embedded_options& options);
 
 // Every record walked: checksum, chain, body, order of the versions of every stream, time and epoch never back; then
-// every block of every file.
+// every byte of every table file.
 struct verify_report {
   std::uint64_t commits{};
   std::uint64_t events{};

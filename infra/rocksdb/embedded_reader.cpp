@@ -72,11 +72,30 @@ class reader_journal : public journal {
   const journal_reads& reads_;
 };
 
+journal_error ends_early(const embedded_options& options, std::uint64_t ends_at, std::uint64_t proven) {
+  return {journal_errc::data_loss,
+          options.log_dir().string() + ": the log ends at offset " + std::to_string(ends_at) + ", but " +
+              options.head_path().string() + " has seen offset " + std::to_string(proven),
+          position{0, ends_at}};
+}
+
+// A server beside us may remove a table between the reading of the list and the opening of the file.
+constexpr int open_attempts_max = 5;
+template <class Store>
+journal_result<std::unique_ptr<Store>> observe(const embedded_options& options) {
+  for (int attempt = 1;; ++attempt) {
+    auto opened = Store::open_observer(options);
+    if (opened.has_value() || attempt == open_attempts_max || !is_served(options)) return opened;
+  }
+}
+
 class opened_reader : public embedded_reader {
  public:
   explicit opened_reader(const embedded_options& options) : options_{options} {}
 
   std::optional<journal_error> open() {
+    const auto head = head_file::read(options_.head_path());
+    if (head.has_error()) return head.error();
     auto log = log_store::open_secondary(options_, scratch_ / "log");
     if (log.has_error()) return log.error();
     auto state = state_store::open_secondary(options_, scratch_ / "state");
@@ -88,7 +107,7 @@ class opened_reader : public embedded_reader {
     reads_.emplace(options_, *log_, *state_, indexed->offset, timestamp{}, [](const journal_error&) {});
     journal_.emplace(*reads_);
     views_.emplace(*state_);
-    return load_tail(indexed->offset);
+    return load_tail(indexed->offset, *head);
   }
 
   const berth::journal& journal() const override { return *journal_; }
@@ -99,6 +118,8 @@ class opened_reader : public embedded_reader {
     if (auto error = state_->refresh()) return error;
     const auto indexed = state_->indexed();
     if (indexed.has_error()) return indexed.error();
+    const auto head = head_file::read(options_.head_path());
+    if (head.has_error()) return head.error();
     if (auto error = log_->refresh()) return error;
     const auto held = reads_->indexed();
     // Behind a tail that was skipped as a whole, a new one begins.
@@ -109,17 +130,16 @@ class opened_reader : public embedded_reader {
     } else if (indexed->offset > held) {
       reads_->drop_indexed(indexed->offset - held);
     }
-    return load_tail(reads_->durable());
+    return load_tail(reads_->durable(), *head);
   }
 
  private:
-  // Adds what is durable behind `from` to the tail.
-  std::optional<journal_error> load_tail(std::uint64_t from) {
-    const auto head = head_file::read(options_.head_path());
-    if (head.has_error()) return head.error();
+  // Adds what is durable behind `from` to the tail. `head` was read before the log, which therefore reaches it.
+  std::optional<journal_error> load_tail(std::uint64_t from, const std::optional<durable_mark>& head) {
     const auto last = log_->last_offset();
     if (last.has_error()) return last.error();
-    const auto end = std::min(*last, *head ? (*head)->offset : *last);
+    const auto end = head ? head->offset : *last;
+    if (*last < end) return ends_early(options_, *last, end);
     std::vector<indexed_commit> tail;
     timestamp time{};
     auto failed = log_->scan(from + 1, end, [&](std::uint64_t offset, std::string_view bytes) {
@@ -205,10 +225,9 @@ journal_result<std::unique_ptr<embedded_reader>> open_reader(const embedded_opti
 
 journal_result<verify_report> verify(const embedded_options& asked, const verify_progress& progress) {
   const auto options = with_clock(asked);
-  const scratch_folder scratch;
   const auto head = head_file::read(options.head_path());
   if (head.has_error()) return head.error();
-  const auto log = log_store::open_secondary(options, scratch / "log");
+  const auto log = observe<log_store>(options);
   if (log.has_error()) return log.error();
   const auto last = (*log)->last_offset();
   if (last.has_error()) return last.error();
@@ -216,11 +235,7 @@ journal_result<verify_report> verify(const embedded_options& asked, const verify
   record_walk walk{report};
   const auto proven = *head ? (*head)->offset : *last;
   report.head = {0, std::min(*last, proven)};
-  if (*last < proven)
-    walk.add({journal_errc::data_loss,
-              "the log ends at offset " + std::to_string(*last) + ", but " + options.head_path().string() +
-                  " has seen offset " + std::to_string(proven),
-              position{0, *last}});
+  if (*last < proven) walk.add(ends_early(options, *last, proven));
   for (std::uint64_t from = 1; from <= report.head.offset;) {
     std::uint64_t seen = from - 1;
     const auto upto = std::min(report.head.offset, from + verify_step_commits - 1);
@@ -239,7 +254,7 @@ journal_result<verify_report> verify(const embedded_options& asked, const verify
   }
   walk.finish();
   if (const auto status = (*log)->check_files(); !status.ok()) walk.add(error_of(status, options.log_dir()));
-  const auto state = state_store::open_secondary(options, scratch / "state");
+  const auto state = observe<state_store>(options);
   if (state.has_error())
     walk.add(state.error());
   else if (const auto status = (*state)->check_files(); !status.ok())

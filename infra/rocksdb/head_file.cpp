@@ -99,4 +99,9 @@ std::optional<journal_error> head_file::write(const durable_mark& mark) {
   return failed(path_, "write");
 }
 
+std::optional<journal_error> head_file::sync() {
+  if (::fdatasync(fd_) == 0) return std::nullopt;
+  return failed(path_, "sync");
+}
+
 }  // namespace berth

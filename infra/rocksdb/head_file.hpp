@@ -34,6 +34,7 @@ class head_file {
 
   // About a microsecond; errors are not lost data and are returned for the log only.
   std::optional<journal_error> write(const durable_mark& mark);
+  std::optional<journal_error> sync();  // for those who must not fall back to an older mark after a power cut
 
  private:
   head_file(int fd, std::filesystem::path path) : fd_{fd}, path_{std::move(path)} {}

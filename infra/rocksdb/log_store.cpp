@@ -14,6 +14,7 @@ using access = database::access;
 const std::vector<std::string> families{"default", "log"};
 constexpr std::uint64_t format = 1;
 constexpr std::size_t scan_readahead_bytes = 1 << 20;
+constexpr std::size_t copy_step_bytes = 1 << 20;
 const std::string format_key = "format";
 const std::string epoch_key = "epoch";
 const std::string loss_prefix = "loss/";
@@ -96,6 +97,15 @@ journal_result<std::unique_ptr<log_store>> log_store::open_secondary(const embed
   return std::unique_ptr<log_store>{new log_store{options, std::move(opened)}};
 }
 
+journal_result<std::unique_ptr<log_store>> log_store::open_observer(const embedded_options& options) {
+  auto settings = settings_of(options);
+  settings.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  database opened;
+  const auto status = database::open(settings, options.log_dir(), families, access::observer, {}, opened);
+  if (!status.ok()) return error_of(status, options.log_dir());
+  return std::unique_ptr<log_store>{new log_store{options, std::move(opened)}};
+}
+
 journal_result<std::unique_ptr<log_store>> log_store::salvage(const embedded_options& options) {
   auto settings = settings_of(options);
   settings.create_if_missing = !holds_database(options.log_dir());
@@ -113,7 +123,8 @@ journal_result<std::unique_ptr<log_store>> log_store::salvage(const embedded_opt
   }
   if (!status.ok()) return error_of(status, options.log_dir());
   std::unique_ptr<log_store> store{new log_store{options, std::move(opened)}};
-  if (auto error = store->check_format()) return *error;
+  const auto format_error = store->check_format();
+  store->meta_is_damaged_ = format_error.has_value();
   return store;
 }
 
@@ -202,12 +213,30 @@ std::optional<journal_error> log_store::set_lead(const leadership& next) {
   return put_meta(batch);
 }
 
-std::optional<journal_error> log_store::cut(std::uint64_t offset, std::uint64_t claimed, timestamp now) {
+std::optional<journal_error> log_store::note_loss(std::uint64_t kept, std::uint64_t claimed, timestamp now) {
   rocksdb::WriteBatch batch;
-  batch.DeleteRange(records(), keys::number(offset), keys::number(~0ULL));
   batch.Put(meta(), loss_prefix + keys::number(static_cast<std::uint64_t>(to_us(now))),
-            keys::number(offset - 1) + keys::number(claimed));
+            keys::number(kept) + keys::number(claimed));
   return put_meta(batch);
+}
+
+std::optional<journal_error> log_store::copy_to(log_store& other, std::uint64_t upto) const {
+  rocksdb::WriteBatch batch;
+  leadership last;
+  auto failed = scan(1, upto, [&](std::uint64_t offset, std::string_view record) -> std::optional<journal_error> {
+    const auto opened = open_record(record, {0, offset});
+    if (opened.has_error()) return opened.error();
+    last = {opened->envelope.epoch, opened->envelope.nonce};
+    other.add(batch, offset, record);
+    if (offset != upto && batch.GetDataSize() < copy_step_bytes) return std::nullopt;
+    const auto status = other.append(batch);
+    batch.Clear();
+    if (status.ok()) return std::nullopt;
+    return error_of(status, other.folder_, position{0, offset});
+  });
+  if (failed) return failed;
+  const auto noted = lead();
+  return other.set_lead(noted.has_value() && noted->epoch > last.epoch ? *noted : last);
 }
 
 std::optional<journal_error> log_store::refresh() {
@@ -216,6 +245,6 @@ std::optional<journal_error> log_store::refresh() {
   return error_of(status, folder_);
 }
 
-rocksdb::Status log_store::check_files() const { return database_.db->VerifyChecksum(); }
+rocksdb::Status log_store::check_files() const { return berth::check_files(*database_.db); }
 
 }  // namespace berth

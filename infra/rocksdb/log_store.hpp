@@ -26,11 +26,17 @@ class log_store {
  public:
   // Creates the database if the folder holds none and nothing is `proven`. A torn last write is cut.
   static journal_result<std::unique_ptr<log_store>> open(const embedded_options& options, std::uint64_t proven);
-  // Beside a running writer, or alone; refresh() shows what was written since.
+  // Beside a running writer, or alone; refresh() shows what was written since. Tables that cannot be opened are missing
+  // without an error: compare with the head file.
   static journal_result<std::unique_ptr<log_store>> open_secondary(const embedded_options& options,
                                                                    const std::filesystem::path& scratch);
+  // As it is now, every table opened; may fail beside a running writer that removes one meanwhile.
+  static journal_result<std::unique_ptr<log_store>> open_observer(const embedded_options& options);
   // For accept_loss: opens what can be opened, whatever is missing behind it; rebuilds the file list if it must.
+  // If the facts about the log cannot be read either, meta_is_damaged says so: it must be copied to a new one.
   static journal_result<std::unique_ptr<log_store>> salvage(const embedded_options& options);
+
+  bool meta_is_damaged() const { return meta_is_damaged_; }
 
   // All or nothing, on stable storage when it returns.
   rocksdb::Status append(rocksdb::WriteBatch& batch);
@@ -46,10 +52,12 @@ class log_store {
   journal_result<leadership> lead() const;  // the last one; zero for a new log
   std::optional<journal_error> set_lead(const leadership& next);
 
-  // Deletes every record from `offset` on and notes when and why.
-  std::optional<journal_error> cut(std::uint64_t offset, std::uint64_t claimed, timestamp now);
+  // Notes for good that the log went on behind `kept` when `claimed` had been reached.
+  std::optional<journal_error> note_loss(std::uint64_t kept, std::uint64_t claimed, timestamp now);
+  // Records 1 … upto and the lead: the last one noted, or that of the last record.
+  std::optional<journal_error> copy_to(log_store& other, std::uint64_t upto) const;
   std::optional<journal_error> refresh();
-  rocksdb::Status check_files() const;  // every block of every file
+  rocksdb::Status check_files() const;  // every byte of every table file
 
  private:
   log_store(const embedded_options& options, database&& opened);
@@ -60,6 +68,7 @@ class log_store {
 
   std::string folder_;
   database database_;
+  bool meta_is_damaged_{};
 };
 
 }  // namespace berth

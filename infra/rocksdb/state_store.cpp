@@ -67,6 +67,14 @@ journal_result<std::unique_ptr<state_store>> state_store::open_secondary(const e
   return std::unique_ptr<state_store>{new state_store{nullptr, options.state_dir().string(), std::move(opened)}};
 }
 
+journal_result<std::unique_ptr<state_store>> state_store::open_observer(const embedded_options& options) {
+  database opened;
+  const auto status = database::open(settings_of(options), options.state_dir(), families, database::access::observer,
+                                     {}, opened);
+  if (!status.ok()) return error_of(status, options.state_dir());
+  return std::unique_ptr<state_store>{new state_store{nullptr, options.state_dir().string(), std::move(opened)}};
+}
+
 journal_result<durable_mark> state_store::indexed() const {
   std::string row;
   const auto status = database_.db->Get({}, indexed_key, &row);

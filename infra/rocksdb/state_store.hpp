@@ -28,6 +28,7 @@ class state_store {
   static journal_result<std::unique_ptr<state_store>> open(const embedded_options& options);
   static journal_result<std::unique_ptr<state_store>> open_secondary(const embedded_options& options,
                                                                      const std::filesystem::path& scratch);
+  static journal_result<std::unique_ptr<state_store>> open_observer(const embedded_options& options);
   ~state_store();
 
   // --- index: up to and including `indexed` ---
@@ -61,7 +62,7 @@ class state_store {
   journal_result<std::vector<proof>> proofs() const;
 
   std::optional<journal_error> refresh();  // secondary
-  rocksdb::Status check_files() const { return database_.db->VerifyChecksum(); }
+  rocksdb::Status check_files() const { return berth::check_files(*database_.db); }
   rocksdb::DB& db() const { return *database_.db; }
 
  private:

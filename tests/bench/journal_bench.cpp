@@ -1,0 +1,213 @@
+// What the embedded journal does on this machine's disk, beside what the disk does by itself.
+//   journal_bench [--quick] [--dir DIR]      JSON lines on stdout, a table on stderr
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <filesystem>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <rocksdb/db.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "infra/rocksdb/embedded_engine.hpp"
+#include "tests/support/journal_sample.hpp"
+
+namespace {
+
+using namespace berth;
+using steady = std::chrono::steady_clock;
+
+double us_since(steady::time_point began) {
+  return std::chrono::duration<double, std::micro>(steady::now() - began).count();
+}
+
+struct spread {
+  double p50{}, p99{}, max{};
+  static spread of(std::vector<double>& values) {
+    if (values.empty()) return {};
+    std::sort(values.begin(), values.end());
+    return {values[values.size() / 2], values[values.size() * 99 / 100], values.back()};
+  }
+};
+
+void report(const std::string& name, double per_second, const spread& us) {
+  std::printf("{\"bench\":\"journal\",\"name\":\"%s\",\"per_second\":%.0f,\"p50_us\":%.0f,\"p99_us\":%.0f,\"max_us\":%.0f}\n",
+              name.c_str(), per_second, us.p50, us.p99, us.max);
+  std::fprintf(stderr, "%-52s %10.0f /s   p50 %8.0f us   p99 %8.0f us\n", name.c_str(), per_second, us.p50, us.p99);
+  std::fflush(stdout);
+}
+
+void report_seconds(const std::string& name, double seconds) {
+  std::printf("{\"bench\":\"journal\",\"name\":\"%s\",\"seconds\":%.3f}\n", name.c_str(), seconds);
+  std::fprintf(stderr, "%-52s %10.3f s\n", name.c_str(), seconds);
+  std::fflush(stdout);
+}
+
+void bench_disk(const std::filesystem::path& dir, int count) {
+  const int fd = ::open((dir / "disk").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  const std::string page(4'096, 'x');
+  std::vector<double> us;
+  const auto began = steady::now();
+  for (int i = 0; i < count; ++i) {
+    const auto start = steady::now();
+    if (::pwrite(fd, page.data(), page.size(), static_cast<off_t>(i) * 4'096) < 0 || ::fdatasync(fd) != 0) std::abort();
+    us.push_back(us_since(start));
+  }
+  const auto seconds = us_since(began) / 1e6;
+  ::close(fd);
+  report("disk: append 4 KiB and fdatasync", count / seconds, spread::of(us));
+}
+
+void bench_rocksdb(const std::filesystem::path& dir, int count) {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  rocksdb::DB* opened = nullptr;
+  if (!rocksdb::DB::Open(options, dir / "raw", &opened).ok()) std::abort();
+  const std::unique_ptr<rocksdb::DB> db{opened};
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  const std::string value(400, 'x');
+  std::vector<double> us;
+  const auto began = steady::now();
+  for (int i = 0; i < count; ++i) {
+    const auto start = steady::now();
+    if (!db->Put(synced, std::to_string(10'000'000 + i), value).ok()) std::abort();
+    us.push_back(us_since(start));
+  }
+  const auto seconds = us_since(began) / 1e6;
+  report("RocksDB: synced put of 400 B", count / seconds, spread::of(us));
+}
+
+// Keeps a number of appends in flight and measures each.
+class closed_loop : public append_listener, public std::enable_shared_from_this<closed_loop> {
+ public:
+  closed_loop(journal& to, std::size_t in_flight, std::size_t streams)
+      : to_{to}, in_flight_max_{in_flight}, next_version_(streams, 1) {
+    for (std::size_t s = 0; s < streams; ++s) streams_.push_back(testing::stream_named("bench" + std::to_string(s)));
+  }
+
+  // Until `seconds` have passed or `commits` were appended; returns commits a second.
+  double run(double seconds, std::size_t commits = ~std::size_t{0}) {
+    const auto began = steady::now();
+    const auto self = shared_from_this();
+    while (started_.size() < commits && us_since(began) < seconds * 1e6) {
+      {
+        std::unique_lock lock{mutex_};
+        room_.wait(lock, [&] { return started_.size() - us_.size() < in_flight_max_; });
+        started_.push_back(steady::now());
+      }
+      const auto n = started_.size() - 1;
+      const auto s = n % streams_.size();
+      auto body = testing::sample_body(streams_[s], next_version_[s]++, ++number, 1, 100);
+      while (const auto refused = to_.append(body, n, self)) {
+        if (!refused->retryable()) std::abort();
+        ++refusals;
+        std::this_thread::yield();
+      }
+    }
+    std::unique_lock lock{mutex_};
+    room_.wait(lock, [&] { return us_.size() == started_.size(); });
+    return static_cast<double>(us_.size()) / (us_since(began) / 1e6);
+  }
+
+  void appended(std::span<const append_result> results) override {
+    const auto now = steady::now();
+    const std::lock_guard lock{mutex_};
+    for (const auto& result : results) {
+      if (result.error) std::abort();
+      us_.push_back(std::chrono::duration<double, std::micro>(now - started_[result.ticket]).count());
+    }
+    room_.notify_one();
+  }
+
+  std::vector<double>& latencies() { return us_; }
+  std::size_t refusals{};
+  static inline std::uint64_t number{};
+
+ private:
+  journal& to_;
+  const std::size_t in_flight_max_;
+  std::vector<stream_id> streams_;
+  std::vector<std::uint64_t> next_version_;
+  std::mutex mutex_;
+  std::condition_variable room_;
+  std::vector<steady::time_point> started_;
+  std::vector<double> us_;
+};
+
+embedded_options options_in(const std::filesystem::path& dir) {
+  embedded_options options;
+  options.data_dir = dir;
+  options.on_fatal = [](const journal_error& why) {
+    std::fprintf(stderr, "%s\n", why.message.c_str());
+    std::abort();
+  };
+  return options;
+}
+
+void bench_appends(const std::filesystem::path& dir, double seconds) {
+  struct setting {
+    std::size_t in_flight, streams;
+  };
+  for (const auto [in_flight, streams] : {setting{1, 1}, {256, 1'000}, {1'000, 1'000}, {1'000, 1}, {4'000, 1'000}}) {
+    const auto data = dir / ("appends-" + std::to_string(in_flight) + "-" + std::to_string(streams));
+    const auto engine = open_embedded(options_in(data)).value();
+    const auto loop = std::make_shared<closed_loop>(engine->journal(), in_flight, streams);
+    const auto per_second = loop->run(seconds);
+    const auto stats = engine->stats();
+    report("durable appends, " + std::to_string(in_flight) + " in flight, " + std::to_string(streams) + " streams",
+           per_second, spread::of(loop->latencies()));
+    std::fprintf(stderr, "    %llu B a record, %.0f a group, index lag %llu, refused %zu\n",
+                 static_cast<unsigned long long>(stats.bytes_total / stats.commits_total),
+                 static_cast<double>(stats.commits_total) / static_cast<double>(stats.groups_total),
+                 static_cast<unsigned long long>(stats.index_lag_commits), loop->refusals);
+  }
+}
+
+// A child fills the directory and dies without closing it: RocksDB must not be open across a fork.
+void bench_recovery(const std::filesystem::path& dir, std::size_t commits) {
+  const auto options = options_in(dir / "recovery");
+  const auto child = ::fork();
+  if (child == 0) {
+    const auto engine = open_embedded(options).value();
+    std::make_shared<closed_loop>(engine->journal(), 4'000, 10'000)->run(3'600, commits);
+    ::_exit(0);
+  }
+  int status = 0;
+  if (::waitpid(child, &status, 0) != child || status != 0) std::abort();
+  const auto first = steady::now();
+  {
+    const auto engine = open_embedded(options).value();
+    const auto read = engine->journal().read_stream(testing::stream_named("bench77"), {0}, 1'000);
+    if (read.has_error() || read->size() != commits / 10'000) std::abort();
+    report_seconds("crash of " + std::to_string(commits) + " commits to the first stream read", us_since(first) / 1e6);
+  }
+  std::filesystem::remove_all(options.state_dir());
+  const auto second = steady::now();
+  const auto engine = open_embedded(options).value();
+  report_seconds("the same with state/ rebuilt from the log", us_since(second) / 1e6);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  bool quick = false;
+  auto dir = std::filesystem::current_path();
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--quick") quick = true;
+    if (word == "--dir" && i + 1 < argc) dir = argv[++i];
+  }
+  dir /= "journal-bench-" + std::to_string(::getpid());
+  std::filesystem::create_directories(dir);
+  bench_disk(dir, quick ? 200 : 2'000);
+  bench_recovery(dir, quick ? 100'000 : 1'000'000);
+  bench_rocksdb(dir, quick ? 200 : 2'000);
+  bench_appends(dir, quick ? 1 : 5);
+  std::filesystem::remove_all(dir);
+}
