@@ -18,7 +18,7 @@ void account_effects::reconcile(const account::state& now, stream_version at) {
       post([this, id, exists = result.has_value()] { created(id, exists); });
     };
     context_.shared.tell<environment::aggregate>(environment.value, creation_of(account, entry),
-                                                 creation_command(environment), account,
+                                                 creation_command(environment), account, context_.correlation(),
                                                  cause{{aggregate_kind::account, context_.key}, at}, answered);
   }
 }

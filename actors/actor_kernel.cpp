@@ -1,6 +1,8 @@
 #include "actors/actor_kernel.hpp"
 
+#include <caf/logger.hpp>
 #include <caf/scheduler/test_coordinator.hpp>
+#include <spdlog/spdlog.h>
 
 #include "actors/account_effects.hpp"
 #include "actors/exec_waiter.hpp"
@@ -11,6 +13,7 @@ namespace berth::actors {
 
 namespace {
 constexpr std::chrono::seconds beat_every{30};   // the host's alive record (DESIGN §9: at least once a minute)
+constexpr std::chrono::milliseconds adopt_retry{500};
 constexpr std::chrono::seconds sweep_every{10};  // passivation
 constexpr std::size_t wake_batch = 256;          // streams woken at a time after a start
 constexpr std::chrono::milliseconds wake_pause{20};
@@ -36,6 +39,11 @@ actor_kernel::~actor_kernel() {
 }
 
 caf::actor actor_kernel::spawn(const entry_ptr& entry) {
+  // spawn() leaves a reference to CAF's logger with the calling thread, and the actor system's destructor waits for the
+  // last one: a thread that outlives the kernel (the host's) would hold it up for ever.
+  struct logger_released {
+    ~logger_released() { caf::logger::set_current_actor_system(nullptr); }
+  } released;
   switch (entry->stream.kind) {
     case aggregate_kind::account: return spawn_account(*system_, shared_, entry);
     case aggregate_kind::session: return spawn_session(*system_, shared_, entry);
@@ -54,13 +62,22 @@ void actor_kernel::start() {
   if (auto known = load_stream<host::aggregate>(options.journal, {aggregate_kind::host, options.this_host.value}))
     shared_.alive_before = known->now->alive_until;
   options.host.observe(this);
-  options.host.adopt([this](host_result<std::vector<adopted_environment>> found) {
-    adopted(found ? *found : std::vector<adopted_environment>{});
+  adopt();
+}
+
+// A host that cannot say what runs is asked again: taking silence for "nothing" would end every environment.
+void actor_kernel::adopt() {
+  shared_.options.host.adopt([this](host_result<std::vector<adopted_environment>> found) {
+    if (found) return adopted(*found);
+    spdlog::warn("the host cannot say what runs, asking again: {}", found.error().message);
+    shared_.timers.after(adopt_retry, [this] { adopt(); });
   });
 }
 
 void actor_kernel::adopted(const std::vector<adopted_environment>& found) {
   for (const auto& each : found) shared_.adopted.emplace(each.id, each.life);
+  shared_.adoption_known.store(true, std::memory_order_release);
+  shared_.registry.wake_resident();
   const auto& options = shared_.options;
   ask(options.this_host, host::enlist{options.boot, options.host.capabilities().provider},
       {uuid::derived("host", options.this_host.value, std::to_string(options.owner_epoch)),
@@ -175,7 +192,7 @@ void actor_kernel::create_environment(const account_id& account, environment::cr
         const bool replayed = reserved->replayed;
         shared_.tell<environment::aggregate>(
             id.value, environment::create{account, what.name, what.instance_type, what.template_name, what.price_list},
-            creation_command(id), account, cause{{aggregate_kind::account, account.value}, reserved->version},
+            creation_command(id), account, meta.correlation, cause{{aggregate_kind::account, account.value}, reserved->version},
             [done = std::move(done), replayed](auto created) {
               if (created) created->replayed = replayed;  // of the caller's command, not of ours
               done(std::move(created));
@@ -232,7 +249,7 @@ void actor_kernel::environment_lost(const environment_id& environment, const inc
                                     const std::string& reason) {
   const auto now = shared_.options.clock.now();
   shared_.tell<environment::aggregate>(environment.value, environment::report_lost{life.value, reason, now},
-                                       uuid::derived("lost", environment.value, life.value), {}, {}, [](auto&&) {});
+                                       uuid::derived("lost", environment.value, life.value), {}, {}, {}, [](auto&&) {});
 }
 
 }  // namespace berth::actors

@@ -52,6 +52,7 @@ class actor_kernel : public running_kernel, public host_observer {
   template <class A>
   void look(const std::string& key, const principal& by, answer_completion<A> done);
   caf::actor spawn(const entry_ptr& entry);
+  void adopt();
   void adopted(const std::vector<adopted_environment>& found);
   void wake_next(std::optional<stream_id> after);
   void beat();

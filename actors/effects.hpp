@@ -21,6 +21,8 @@ struct effect_context {
   std::string key;                                 // the aggregate's id
   caf::actor self;                                 // for messages back
   std::function<void(std::function<void()>)> post; // runs a closure inside the actor; any thread
+  // Of the commit that the durable state ends with: what an effect causes carries it on.
+  std::function<correlation_id()> correlation;
   // Sends the actor's own stream a command of Berth. `effect` names it: the same effect at the same version is
   // the same command.
   std::function<void(typename A::command, const std::string& effect)> report;

@@ -143,6 +143,7 @@ void environment_effects::release_name(const environment::state& now, stream_ver
   if (std::exchange(name_released_, true)) return;
   context_.shared.tell<account::aggregate>(
       now.account.value, account::release_name{id()}, uuid::derived("effect", "release_name", context_.key), now.account,
+      context_.correlation(),
       cause{{aggregate_kind::environment, context_.key}, at}, [](auto&&) {});
 }
 

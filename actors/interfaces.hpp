@@ -95,7 +95,7 @@ struct effect_message {
 };
 // The armed deadline has come (or an older one: the actor looks again).
 struct deadline_message {};
-// Load the state and see to the effects; nothing else (warm-up after a start).
+// Load the state and see to the effects; nothing else (after a start, when the host's adoption is known).
 struct wake_message {};
 // Leave memory if idle.
 struct passivate_message {};

@@ -59,6 +59,13 @@ void registry::passivate_idle(timestamp before) {
   }
 }
 
+void registry::wake_resident() {
+  for (auto& home : shards_) {
+    const std::lock_guard lock{home.mutex};
+    for (auto& [id, entry] : home.entries) send_locked(*entry, wake_message{});
+  }
+}
+
 void registry::close() {
   for (auto& home : shards_) {
     std::unordered_map<stream_id, entry_ptr> gone;

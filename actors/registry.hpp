@@ -74,6 +74,8 @@ class registry {
   bool retire(const entry_ptr& entry);
   // Sends passivate_message to what was not used since `before`.
   void passivate_idle(timestamp before);
+  // Sends wake_message to what is in memory.
+  void wake_resident();
   void close();  // no more deliveries; returns when every entry is dropped
   std::size_t resident() const;
   std::uint32_t in_flight() const { return kernel_in_flight_->load(std::memory_order_relaxed); }

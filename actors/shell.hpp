@@ -41,7 +41,8 @@ class shell : public caf::event_based_actor {
   caf::behavior make_behavior() override {
     const auto self = caf::actor_cast<caf::actor>(static_cast<caf::event_based_actor*>(this));
     listener_ = std::make_shared<shell_listener>(self);
-    effects_ = make_effects<A>({shared_, entry_->stream.key, self, post_to(self), reporter()});
+    effects_ = make_effects<A>({shared_, entry_->stream.key, self, post_to(self),
+                                 [this] { return correlation_; }, reporter()});
     auto common = caf::message_handler{
         [this](ask_message<A>& m) { ask(m.request), handled(); },
         [this](read_message<A>& m) { read(*m.request), handled(); },
@@ -49,7 +50,7 @@ class shell : public caf::event_based_actor {
         [this](appended_message& m) { appended(*m.results); },
         [this](effect_message& m) { (*m.run)(); },
         [this](deadline_message&) { deadline_passed(), handled(); },
-        [this](wake_message&) { (void)loaded(), handled(); },
+        [this](wake_message&) { wake(), handled(); },
         [this](passivate_message&) { handled(), passivate(); }};
     return common.or_else(effects_->handlers([this] { (void)loaded(), handled(); }));
   }
@@ -86,7 +87,8 @@ class shell : public caf::event_based_actor {
     return [this](typename A::command what, const std::string& effect) {
       const auto name = effect + "@" + std::to_string(version_.value);
       shared_.template tell<A>(entry_->stream.key, std::move(what), uuid::derived("effect", entry_->stream.text(), name),
-                               owner_of(entry_->stream.key, *durable_), cause{entry_->stream, version_}, [](auto&&) {});
+                               owner_of(entry_->stream.key, *durable_), correlation_,
+                               cause{entry_->stream, version_}, [](auto&&) {});
     };
   }
 
@@ -104,10 +106,19 @@ class shell : public caf::event_based_actor {
     durable_ = tentative_ = read->now;
     version_ = next_ = read->version;
     at_ = read->at;
-    snapshot_at_ = read->from_snapshot;
+    correlation_ = read->correlation;
     arm_deadline();
-    effects_->reconcile(*durable_, version_);
+    reconcile();
     return true;
+  }
+
+  void reconcile() {
+    if (shared_.adoption_known.load(std::memory_order_acquire)) effects_->reconcile(*durable_, version_);
+  }
+
+  void wake() {
+    const bool was_loaded = loaded_;
+    if (loaded() && was_loaded) reconcile();
   }
 
   void refuse(ask_request<A>& request, rejection why) {
@@ -211,13 +222,14 @@ class shell : public caf::event_based_actor {
       durable_ = done.after;
       version_ = done.version;
       at_ = result.at;
+      correlation_ = done.waiting.front()->meta.correlation;
       for (std::size_t i = 0; i < done.waiting.size(); ++i)
         done.waiting[i]->finish(answer<A>{version_, at_, i > 0, durable_});
     }
     tell_watchers();
     arm_deadline();
     maybe_snapshot();
-    effects_->reconcile(*durable_, version_);
+    reconcile();
   }
 
   // The journal cannot say what happened to what is pending: neither can we.
@@ -272,7 +284,8 @@ class shell : public caf::event_based_actor {
     const auto name = "deadline@" + std::to_string(version_.value);
     shared_.template tell<A>(entry_->stream.key, A::on_deadline(*durable_),
                              uuid::derived("effect", entry_->stream.text(), name),
-                             owner_of(entry_->stream.key, *durable_), cause{entry_->stream, version_}, [](auto&&) {});
+                             owner_of(entry_->stream.key, *durable_), correlation_,
+                               cause{entry_->stream, version_}, [](auto&&) {});
   }
 
   void maybe_snapshot() {
@@ -299,7 +312,7 @@ class shell : public caf::event_based_actor {
   stream_version version_;  // of durable_
   stream_version next_;     // of tentative_
   position at_;
-  stream_version snapshot_at_;
+  correlation_id correlation_;  // of the last durable commit
   timestamp last_time_;
   std::uint64_t last_ticket_{};
   std::uint64_t events_since_snapshot_{};

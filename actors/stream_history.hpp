@@ -28,7 +28,7 @@ struct loaded_stream {
   std::shared_ptr<const typename A::state> now;
   stream_version version;
   position at;
-  stream_version from_snapshot;
+  correlation_id correlation;  // of the last commit read; nil if a snapshot was all there was
 };
 
 // The state of a stream at its durable end, or at `upto`. Unreadable snapshots are skipped, unreadable events are not.
@@ -41,7 +41,7 @@ outcome<loaded_stream<A>> load_stream(const journal& log, const stream_id& strea
   if (auto kept = log.load_snapshot(stream, upto); kept && kept->fold_version == A::fold_version) {
     if (auto decoded = A::decode_state(kept->state)) {
       state = std::move(*decoded);
-      read.version = read.from_snapshot = kept->upto;
+      read.version = kept->upto;
       read.at = kept->at;
     }
   }
@@ -62,6 +62,7 @@ outcome<loaded_stream<A>> load_stream(const journal& log, const stream_id& strea
         read.version = {version++};
       }
       read.at = each.at();
+      read.correlation = each.body.correlation;
     }
     if (commits->size() < read_batch) break;
   }

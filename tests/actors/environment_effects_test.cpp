@@ -171,3 +171,16 @@ TEST_CASE("exec: one whose agent was lost ends outcome_unknown and is never repe
   REQUIRE(refused);
   CHECK(*refused == rejection_code::unknown_outcome);
 }
+
+TEST_CASE("environment: what a request caused carries its correlation id to the end", "[actors]") {
+  simulated_server server{9};
+  const auto account = server.make_account("ada");
+  auto meta = server.meta_for(account);
+  meta.correlation = uuid{{42}};
+  server.ask().create_environment(account, {account, "dev", "lightweight", "host", "2026-11"}, meta, [](auto&&) {});
+  server.settle();
+  const stream_id stream{aggregate_kind::environment, derived_id("env", account.value, meta.id)};
+  const auto commits = server.journal.read_stream(stream, {0}, 100);
+  REQUIRE(commits->size() == 3);  // created, provisioned, started
+  for (const auto& each : *commits) CHECK(each.body.correlation == meta.correlation);
+}

@@ -1,4 +1,7 @@
 // The shell's promises, one at a time: durability before answers, one effect a command, bounds, recovery.
+#include <future>
+#include <thread>
+
 #include "tests/support/catch.hpp"
 #include "tests/support/simulated_server.hpp"
 
@@ -223,4 +226,27 @@ TEST_CASE("shell: a long stream comes back from a snapshot, equal to the fold fr
       folded = account::aggregate::apply(std::move(folded), *account::aggregate::decode(record));
   CHECK(*read.get()->state == folded);
   CHECK(folded.tokens.size() == 100);
+}
+
+TEST_CASE("kernel: it ends although a thread that spoke to it lives on", "[actors]") {
+  berth::testing::manual_clock clock;
+  memory_journal journal{clock, memory_journal::mode::automatic};
+  memory_bulk_log bulk;
+  berth::testing::fake_host host;
+  auto core = make_kernel({journal, host, bulk, clock, {}, {"host_x"}, "boot", 1, {}, 1, false});
+  std::promise<void> asked, ended;
+  std::thread outsider{[&] {
+    const account_id id{derived_id("acct", "ada", uuid{})};
+    core->ask(id, account::create{"ada", account::role::member},
+              {uuid{{1}}, {id, "tok", false}, {}, {}, {}}, [&asked](const auto&) { asked.set_value(); });
+    ended.get_future().wait_for(std::chrono::seconds{10});  // so that a failure is not a hang
+  }};
+  REQUIRE(asked.get_future().wait_for(std::chrono::seconds{10}) == std::future_status::ready);
+  core->stop();
+  const auto began = std::chrono::steady_clock::now();
+  core.reset();
+  const bool in_time = std::chrono::steady_clock::now() - began < std::chrono::seconds{5};
+  ended.set_value();
+  outsider.join();
+  CHECK(in_time);
 }

@@ -156,8 +156,10 @@ void universe::fault_step() {
     case 4: return (void)server_.host.release();
     case 5: {
       const auto running = server_.host.running_environments();
-      if (!running.empty()) server_.host.lose(running[pick(running.size())]);
-      return;
+      if (running.empty()) return;
+      const auto& victim = running[pick(running.size())];
+      ++losses_[victim];
+      return server_.host.lose(victim);
     }
     default: return server_.pass(std::chrono::seconds{1 + pick(100)});
   }
@@ -226,15 +228,21 @@ void universe::check_journal() {
 void universe::check_states() {
   for (const auto& [owner, id] : environments_) {
     environment::state folded, served;
+    std::uint64_t lost = 0;
     const auto commits = server_.journal.read_stream({aggregate_kind::environment, id.value}, {0}, 100'000);
     for (const auto& each : *commits)
-      for (const auto& record : each.body.events)
-        folded = environment::aggregate::apply(std::move(folded), *environment::aggregate::decode(record));
+      for (const auto& record : each.body.events) {
+        const auto event = environment::aggregate::decode(record);
+        lost += std::holds_alternative<environment::lost>(*event) ? 1 : 0;
+        folded = environment::aggregate::apply(std::move(folded), *event);
+      }
     server_.ask().read(id, principal{owner, "t", false}, [&served](const auto& got) {
       if (got) served = *got->state;
     });
     server_.settle();
     stats_.checks += 3;
+    if (lost > losses_[id] + stats_.reboots)
+      broken("environment " + id.value + " was called lost, and was not");
     if (folded != served) broken("environment " + id.value + ": the state served is not the fold of its events");
     if ((folded.status == environment::status::running) != server_.host.running(id))
       broken("environment " + id.value + " is " + std::string{environment::name_of(folded.status)} +

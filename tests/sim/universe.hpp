@@ -77,6 +77,7 @@ class universe {
   std::map<std::pair<account_id, command_id>, acknowledged_command> acknowledged_;
   std::vector<std::function<void()>> unanswered_;  // retried after a crash
   std::set<std::pair<account_id, command_id>> answered_;
+  std::map<environment_id, std::uint64_t> losses_;  // agents killed
 };
 
 }  // namespace berth::sim

@@ -292,8 +292,15 @@ void sandbox_host::adopt(host_completion<std::vector<adopted_environment>> done)
   }
 }
 
+bool sandbox_host::nothing_ran() const {
+  std::error_code ignored;
+  return std::filesystem::directory_iterator(run_dir_ + "/envs", ignored) ==
+         std::filesystem::directory_iterator{};
+}
+
 void sandbox_host::adopt_now(host_completion<std::vector<adopted_environment>> done) {
-  if (!capabilities_.works) return done(std::vector<adopted_environment>{});
+  if (!capabilities_.works && nothing_ran())
+    return done(std::vector<adopted_environment>{});
   const auto listed = launcher_->ask(message().add("do", "list"), list_timeout);
   if (!listed) return done(listed.error());
   adoption begun;
@@ -307,6 +314,9 @@ void sandbox_host::adopt_now(host_completion<std::vector<adopted_environment>> d
       continue;
     }
     auto held = launcher_->ask(message().add("do", "open").add("id", id.value), list_timeout);
+    const bool silent = !held && (held.error().code == host_errc::timeout ||
+                                  held.error().code == host_errc::unavailable);
+    if (silent) return begun.done(held.error());
     if (!held) continue;  // it ended in between
     if (!disk_->exists(id)) {
       // Its deletion was under way when the server died.

@@ -86,6 +86,7 @@ class sandbox_host final : public environment_host, public agent::agent_link_obs
   host_result<incarnation> start_now(const environment_spec& spec);
   host_result<bool> stop_now(const environment_id& id, std::chrono::milliseconds grace);
   host_result<bool> destroy_now(const environment_id& id);
+  bool nothing_ran() const;
   void adopt_now(host_completion<std::vector<adopted_environment>> done);
   void finish_adoption_if_complete();
   adopted_environment present(const environment_id& id) const;
