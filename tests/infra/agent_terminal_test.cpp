@@ -197,6 +197,7 @@ TEST_CASE("agent: a program that cannot be started is an error with the reason, 
     REQUIRE_FALSE(result);
     CHECK(result.error().message.find("cannot run " + words.front()) != std::string::npos);
   }
+  CHECK(r.exec(command(1, {"true"})));  // a later turn of the agent's loop
   CHECK(list_rings(r.process.state()).empty());
   r.open(one, {"/bin/sh", "-c", "echo now"});
   CHECK(r.heard.saw(one, "now"));
