@@ -97,7 +97,8 @@ int state_hashes(const embedded_options& engine, const std::string& against) {
   std::ifstream file(against);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   std::uint64_t compared = 0, different = 0;
-  for (const auto& each : json::parse(text).as_array()) {
+  const auto listed = json::parse(text);
+  for (const auto& each : listed.as_array()) {
     const auto name = json::value_to<std::string>(each.at("stream"));
     const auto stream = stream_id::parse(name);
     if (!stream)

@@ -250,11 +250,16 @@ void upload(app& run, const std::vector<std::string>& sources, const place& targ
 
 void download(app& run, const place& source, const std::string& target) {
   const auto from = shell_word(source.path);
-  // 66 is EX_NOINPUT: there is no such file.
+  // 66 is EX_NOINPUT: there is no such file. tar writes to no terminal, hence cat; its status comes
+  // by descriptor 4.
   const auto script = fmt::format(
-      "stty raw -echo; s={}; [ -e \"$s\" ] || [ -L \"$s\" ] || {{ echo \"$s does not exist\"; exit "
-      "66; }}; "
-      "exec tar -C \"$(dirname \"$s\")\" -cf - -- \"$(basename \"$s\")\" 2>/dev/null",
+      "stty raw -echo; s={}\n"
+      "[ -e \"$s\" ] || [ -L \"$s\" ] || {{ echo \"$s does not exist\"; exit 66; }}\n"
+      "exec 3>&1\n"
+      "c=$({{ {{ tar -C \"$(dirname \"$s\")\" -cf - -- \"$(basename \"$s\")\" 2>/dev/null; echo $? "
+      ">&4; }} "
+      "| cat >&3; }} 4>&1)\n"
+      "exit $c",
       from);
   const fs::path into(target);
   const bool folder = fs::is_directory(into);
