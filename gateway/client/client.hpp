@@ -92,11 +92,13 @@ struct terminal_options {
   bool drive{true};
   std::uint64_t from{};  // from_end = only what comes next
   std::uint64_t window_bytes{256 * 1024};
+  bool consume_on_return{};  // bytes count as consumed when the listener's output() returns
 };
 inline constexpr std::uint64_t from_end = ~std::uint64_t{0};
 inline constexpr std::size_t input_unacknowledged_bytes_max = 64 * 1024;
 
-// An open terminal channel. Destroying it closes the channel.
+// An open terminal channel. Destroying it closes the channel; a call of the listener may be under way meanwhile, so
+// listeners do not keep a pointer to it (consume_on_return is for them).
 class terminal {
  public:
   virtual ~terminal() = default;

@@ -78,6 +78,7 @@ void terminal_state::output(const wire::output& what) {
   const auto bytes = what.bytes.view();
   cursor_ = what.offset + bytes.size();
   listener_->output(what.offset, bytes);
+  if (options_.consume_on_return) consumed_ = cursor_.load();
   credit_if_due(true);
 }
 

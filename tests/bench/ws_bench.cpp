@@ -51,7 +51,6 @@ class screen : public client::terminal_listener {
     if (pace_bytes_per_second_ > 0)
       std::this_thread::sleep_for(std::chrono::duration<double>(static_cast<double>(bytes.size()) /
                                                                 pace_bytes_per_second_));
-    if (auto* to = handle_.load()) to->consumed(offset + bytes.size());
     changed_.notify_all();
   }
   void ended(std::optional<int>, int, const std::string&) override {}
@@ -73,7 +72,6 @@ class screen : public client::terminal_listener {
   const std::string& tail() const { return tail_; }
   bool over() const { return !over_.empty(); }
   bool holes() const { return holes_; }
-  void attach(client::terminal* handle) { handle_ = handle; }
   void pace(double bytes_per_second) { pace_bytes_per_second_ = bytes_per_second; }
 
  private:
@@ -84,7 +82,6 @@ class screen : public client::terminal_listener {
   bool holes_{};
   std::string tail_;
   std::string over_;
-  std::atomic<client::terminal*> handle_{};
   std::atomic<double> pace_bytes_per_second_{};
 };
 
@@ -119,8 +116,8 @@ class bench {
     client::terminal_options how;
     how.id = make_terminal(script);
     how.window_bytes = window;
+    how.consume_on_return = true;
     out.handle = client_->open_terminal(how, out.shown);
-    out.shown->attach(out.handle.get());
     return out;
   }
 

@@ -61,13 +61,11 @@ struct collector : client::terminal_listener {
   bool contiguous{true};
   std::optional<int> exit_code;
   std::string over;
-  client::terminal* ack{};
 
   void output(std::uint64_t offset, std::string_view more) override {
     const std::scoped_lock held(mutex);
     contiguous = contiguous && offset == bytes.size();
     bytes += more;
-    if (ack) ack->consumed(bytes.size());
     changed.notify_all();
   }
   void input_applied(std::uint64_t sequence) override {
@@ -107,11 +105,10 @@ TEST_CASE("client: output and typed input survive a connection that is cut again
   const auto client = client::client::start(server.options(proxy.port()));
   REQUIRE(client->wait_ready(10s));
   const auto session = client->session();
-  auto terminal = client->open_terminal({server.terminal.value}, listener);
-  {
-    const std::scoped_lock held(listener->mutex);
-    listener->ack = terminal.get();
-  }
+  client::terminal_options how;
+  how.id = server.terminal.value;
+  how.consume_on_return = true;
+  auto terminal = client->open_terminal(how, listener);
   std::string typed;
   for (int i = 0; i < 40; ++i) {
     server.kernel.print(server.terminal,
