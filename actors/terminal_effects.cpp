@@ -40,6 +40,7 @@ caf::message_handler terminal_effects::handlers(std::function<void()> after) {
 void terminal_effects::reconcile(const terminal::state& now, stream_version at) {
   latest_ = now;
   latest_at_ = at;
+  reconciled_ = true;
   auto& host = context_.shared.options.host;
   if (now.status == status::opening) open(now);
   if (now.status == status::running) {
@@ -65,7 +66,8 @@ void terminal_effects::reconcile(const terminal::state& now, stream_version at) 
     live_->driver_is(now.driver);
     pace();
   }
-  if (live_ && !waiting_.empty())
+  const bool gone = now.status == status::absent || now.status == status::removed;
+  if (live_ || gone)
     for (auto& task : std::exchange(waiting_, {})) attach(task);
 }
 
@@ -149,6 +151,7 @@ void terminal_effects::synced(std::uint64_t durable) {
 }
 
 void terminal_effects::attach(const std::shared_ptr<attach_task>& task) {
+  if (!reconciled_) return waiting_.push_back(task);
   const auto& request = task->request;
   if (latest_.status == status::absent || latest_.status == status::removed ||
       (!request.by.is_system && request.by.account != latest_.account))

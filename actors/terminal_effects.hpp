@@ -40,6 +40,7 @@ class terminal_effects : public effects<terminal::aggregate> {
   std::optional<terminal_end> host_end_;  // told by the host, recorded once its bytes are durable
   std::vector<std::shared_ptr<attach_task>> waiting_;  // attaches that came before the terminal was open
   std::uint64_t paced_until_{};
+  bool reconciled_{};  // latest_ is the stream's; before that nothing is known
   bool opening_{};
   bool following_{};
   bool pumping_{};
