@@ -21,9 +21,9 @@ class opened_engine : public embedded_engine {
   opened_engine(directory_lock lock, std::unique_ptr<log_store> log, std::unique_ptr<state_store> state)
       : lock_{std::move(lock)}, log_{std::move(log)}, state_{std::move(state)}, views_{*state_} {}
 
-  void start(const embedded_options& options, head_file head, const recovered_log& recovered, const leadership& lead) {
+  void start(const embedded_options& options, head_file head, recovered_log&& recovered, const leadership& lead) {
     epoch_ = lead.epoch;
-    journal_ = std::make_unique<rocksdb_journal>(options, *log_, *state_, std::move(head), recovered, lead);
+    journal_ = std::make_unique<rocksdb_journal>(options, *log_, *state_, std::move(head), std::move(recovered), lead);
   }
 
   berth::journal& journal() override { return *journal_; }
@@ -107,7 +107,7 @@ journal_result<std::unique_ptr<embedded_engine>> open_embedded(const embedded_op
   if (log.has_error()) return log.error();
   auto state = open_state(options);
   if (state.has_error()) return state.error();
-  const auto recovered = recover(options, **log, *state, *head);
+  auto recovered = recover(options, **log, *state, *head);
   if (recovered.has_error()) return recovered.error();
   const auto before = (*log)->lead();
   if (before.has_error()) return before.error();
@@ -116,7 +116,7 @@ journal_result<std::unique_ptr<embedded_engine>> open_embedded(const embedded_op
   auto head_now = head_file::open(options.head_path(), recovered->end);
   if (head_now.has_error()) return head_now.error();
   auto engine = std::make_unique<opened_engine>(std::move(*lock), std::move(*log), std::move(*state));
-  engine->start(options, std::move(*head_now), *recovered, lead);
+  engine->start(options, std::move(*head_now), std::move(*recovered), lead);
   return std::unique_ptr<embedded_engine>{std::move(engine)};
 }
 

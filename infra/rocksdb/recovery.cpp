@@ -6,6 +6,7 @@ namespace berth {
 namespace {
 
 constexpr std::uint64_t progress_step_commits = 50'000;
+constexpr std::size_t rebuild_group_commits = 65'536;  // the more, the fewer rows a stream
 
 void tell(const embedded_options& options, const std::string& what, std::uint64_t done, std::uint64_t of) {
   if (options.on_progress) options.on_progress(what, done, of);
@@ -43,37 +44,45 @@ journal_result<agreement> compare(const log_store& log, const durable_mark& mark
   return opened->hash == mark.hash ? agreement::same : agreement::other_history;
 }
 
-// Checks and indexes everything behind `from`.
+journal_result<timestamp> time_at(const log_store& log, std::uint64_t offset) {
+  if (offset == 0) return timestamp{};
+  const auto record = log.read(offset);
+  if (record.has_error()) return record.error();
+  const auto opened = open_record(record->ToStringView(), {0, offset});
+  if (opened.has_error()) return opened.error();
+  return opened->envelope.time;
+}
+
+// Checks everything behind `from`. The last commits are left to the index writer: the first answer must not wait for
+// them. What is before them is indexed here, in large groups, since a crash now only means to begin again.
 journal_result<recovered_log> catch_up(const embedded_options& options, const log_store& log, state_store& state,
                                        const durable_mark& from, std::uint64_t end) {
-  recovered_log at{from, {}};
-  if (from.offset > 0) {
-    const auto record = log.read(from.offset);
-    if (record.has_error()) return record.error();
-    const auto opened = open_record(record->ToStringView(), {0, from.offset});
-    if (opened.has_error()) return opened.error();
-    at.last_time = opened->envelope.time;
-  }
-  std::vector<indexed_commit> group;
+  const auto last_time = time_at(log, end);
+  if (last_time.has_error()) return last_time.error();
+  state.set_oldest_command(*last_time - options.limits.deduplication_window);
+  const auto left = options.index_lag_commits_max / 2 + options.index_lag_commits_max / 4;
+  const auto indexed_upto = end - from.offset > left ? end - left : from.offset;
+  recovered_log at{from, *last_time, {}};
+  auto& group = at.unindexed;
   const auto write_group = [&]() -> std::optional<journal_error> {
-    if (group.empty()) return std::nullopt;
     std::vector<const indexed_commit*> next;
     for (const auto& happened : group) next.push_back(&happened);
-    auto error = state.index(next, at.end);
+    auto error = state.index(next, at.end, state_store::index_write::unlogged);
     group.clear();
     return error;
   };
-  auto failed = log.scan(from.offset + 1, end, [&](std::uint64_t offset, std::string_view bytes) {
+  const auto failed = log.scan(from.offset + 1, end, [&](std::uint64_t offset, std::string_view bytes) {
     const auto read = read_commit(bytes, {0, offset}, &at.end.hash);
     if (read.has_error()) return std::optional{read.error()};
-    at = {{offset, read->hash}, read->happened.envelope.time};
+    at.end = {offset, read->hash};
     group.push_back(indexed_commit::of(read->happened, bytes.size()));
     if (offset % progress_step_commits == 0) tell(options, "checking the log", offset, end);
-    return group.size() < options.index_group_commits_max ? std::nullopt : write_group();
+    const bool is_full = group.size() == rebuild_group_commits || offset == indexed_upto;
+    return offset <= indexed_upto && is_full ? write_group() : std::nullopt;
   });
-  if (!failed) failed = write_group();
   if (failed) return *failed;
-  state.set_oldest_command(at.last_time - options.limits.deduplication_window);
+  if (indexed_upto > from.offset)
+    if (auto unflushed = state.flush()) return *unflushed;
   return at;
 }
 
@@ -154,7 +163,8 @@ journal_result<recovered_log> intact_prefix(const embedded_options& options, con
   log.scan(1, *end, [&](std::uint64_t offset, std::string_view bytes) {
     const auto read = read_commit(bytes, {0, offset}, &at.end.hash);
     if (read.has_error()) return std::optional{read.error()};
-    at = {{offset, read->hash}, read->happened.envelope.time};
+    at.end = {offset, read->hash};
+    at.last_time = read->happened.envelope.time;
     if (offset % progress_step_commits == 0) tell(options, "checking the log", offset, *end);
     return std::optional<journal_error>{};
   });

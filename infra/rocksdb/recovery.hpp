@@ -15,6 +15,7 @@ namespace berth {
 struct recovered_log {
   durable_mark end;
   timestamp last_time{};
+  std::vector<indexed_commit> unindexed;  // the last commits, checked, for the index writer to add while serving
 };
 
 // state/ is removed and rebuilt if it is damaged or of another log; damage of the log is an error:

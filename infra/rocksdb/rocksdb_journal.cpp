@@ -17,7 +17,7 @@ constexpr std::size_t forget_probes_max = 64;  // buckets looked at to forget on
 }  // namespace
 
 rocksdb_journal::rocksdb_journal(const embedded_options& options, log_store& log, state_store& state, head_file head,
-                                 const recovered_log& recovered, const leadership& lead)
+                                 recovered_log&& recovered, const leadership& lead)
     : options_{options},
       log_{log},
       state_{state},
@@ -26,10 +26,16 @@ rocksdb_journal::rocksdb_journal(const embedded_options& options, log_store& log
       last_queued_{recovered.end.offset},
       last_hash_{recovered.end.hash},
       last_time_{recovered.last_time},
-      reads_{options_, log_, state_, recovered.end.offset, recovered.last_time,
+      reads_{options_, log_, state_, recovered.end.offset - recovered.unindexed.size(), recovered.last_time,
              [this](const journal_error& why) { die(why); }},
-      index_writer_{options_, log_, state_, reads_, [this](const journal_error& why) { die(why); }},
-      writer_{[this] { write_loop(); }} {}
+      index_writer_{options_, log_, state_, reads_, [this](const journal_error& why) { die(why); }} {
+  if (!recovered.unindexed.empty()) {
+    for (const auto& each : recovered.unindexed) known_[each.stream] = {each.place.last, each.place.offset};
+    reads_.publish(std::move(recovered.unindexed), recovered.last_time);
+    index_writer_.wake();
+  }
+  writer_ = std::thread{[this] { write_loop(); }};
+}
 
 rocksdb_journal::~rocksdb_journal() {
   {

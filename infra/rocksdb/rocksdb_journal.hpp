@@ -27,7 +27,7 @@ class rocksdb_journal : public journal {
  public:
   // `log`, `state` and the clock in `options` outlive the journal.
   rocksdb_journal(const embedded_options& options, log_store& log, state_store& state, head_file head,
-                  const recovered_log& recovered, const leadership& lead);
+                  recovered_log&& recovered, const leadership& lead);
   // Writes and completes what is queued, then brings the index up to the head.
   ~rocksdb_journal() override;
 

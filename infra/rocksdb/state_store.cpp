@@ -85,10 +85,12 @@ journal_result<durable_mark> state_store::indexed() const {
   return *mark;
 }
 
-std::optional<journal_error> state_store::index(std::span<const indexed_commit* const> next, const durable_mark& at) {
+std::optional<journal_error> state_store::index(std::span<const indexed_commit* const> next, const durable_mark& at,
+                                                index_write how) {
   BERTH_ASSERT(!next.empty() && next.back()->place.offset == at.offset);
   std::unordered_map<stream_id, std::vector<stream_place>> blocks;
   rocksdb::WriteBatch batch;
+  const auto oldest_us = filter_ ? static_cast<command_filter&>(*filter_).oldest_us.load(std::memory_order_relaxed) : 0;
   const auto write_block = [&](const stream_id& stream, std::vector<stream_place>& places) {
     batch.Put(index_rows::block_key(stream, places.back()), index_rows::block_of(places));
     places.clear();
@@ -97,15 +99,24 @@ std::optional<journal_error> state_store::index(std::span<const indexed_commit* 
     auto& places = blocks[happened->stream];
     places.push_back(happened->place);
     if (places.size() == index_rows::block_places_max) write_block(happened->stream, places);
+    if (to_us(happened->time) < oldest_us) continue;
     batch.Put(index_rows::command_row_key(happened->command),
               keys::number(static_cast<std::uint64_t>(to_us(happened->time))) + keys::number(happened->place.offset));
   }
   for (auto& [stream, places] : blocks)
     if (!places.empty()) write_block(stream, places);
   batch.Put(indexed_key, index_rows::mark_row(at));
-  const auto status = database_.db->Write({}, &batch);
+  rocksdb::WriteOptions writing;
+  writing.disableWAL = how == index_write::unlogged;
+  const auto status = database_.db->Write(writing, &batch);
   if (status.ok()) return std::nullopt;
   return error_of(status, folder_ + " index", position{0, at.offset});
+}
+
+std::optional<journal_error> state_store::flush() {
+  const auto status = database_.db->Flush({});
+  if (status.ok()) return std::nullopt;
+  return error_of(status, folder_ + " index");
 }
 
 std::optional<journal_error> state_store::places_after(const stream_id& stream, stream_version after,

@@ -34,7 +34,11 @@ class state_store {
   // --- index: up to and including `indexed` ---
   journal_result<durable_mark> indexed() const;
   // `next` begins right behind the last index(); `at` is the mark of its last commit. One atomic write.
-  std::optional<journal_error> index(std::span<const indexed_commit* const> next, const durable_mark& at);
+  // unlogged: for a rebuild; lost as a whole by a crash before the flush() that must follow.
+  enum class index_write : char { logged, unlogged };
+  std::optional<journal_error> index(std::span<const indexed_commit* const> next, const durable_mark& at,
+                                     index_write how = index_write::logged);
+  std::optional<journal_error> flush();
   // Places with version > after, oldest first, appended until `into` holds `limit`.
   std::optional<journal_error> places_after(const stream_id& stream, stream_version after, std::size_t limit,
                                             std::vector<stream_place>& into) const;
