@@ -6,7 +6,8 @@ command_id creation_command(const environment_id& environment) {
   return uuid::derived("effect", "create", environment.value);
 }
 
-environment::create creation_of(const account_id& account, const account::environment_entry& entry) {
+environment::create creation_of(const account_id& account,
+                                const account::environment_entry& entry) {
   return {account, entry.name, entry.instance_type, entry.template_name, entry.price_list};
 }
 
@@ -17,9 +18,9 @@ void account_effects::reconcile(const account::state& now, stream_version at) {
     const auto answered = [this, id = environment, post = context_.post](const auto& result) {
       post([this, id, exists = result.has_value()] { created(id, exists); });
     };
-    context_.shared.tell<environment::aggregate>(environment.value, creation_of(account, entry),
-                                                 creation_command(environment), account, context_.correlation(),
-                                                 cause{{aggregate_kind::account, context_.key}, at}, answered);
+    context_.shared.tell<environment::aggregate>(
+        environment.value, creation_of(account, entry), creation_command(environment), account,
+        context_.correlation(), cause{{aggregate_kind::account, context_.key}, at}, answered);
   }
 }
 
@@ -31,7 +32,8 @@ void account_effects::created(const environment_id& environment, bool exists) {
 }
 
 template <>
-std::unique_ptr<effects<account::aggregate>> make_effects(effect_context<account::aggregate> context) {
+std::unique_ptr<effects<account::aggregate>> make_effects(
+    effect_context<account::aggregate> context) {
   return std::make_unique<account_effects>(std::move(context));
 }
 

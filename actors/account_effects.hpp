@@ -7,14 +7,16 @@
 
 namespace berth::actors {
 
-// The id under which environment/<id> is created, the same for every retry of the account's command.
+// The id under which environment/<id> is created, the same for every retry of the account's
+// command.
 command_id creation_command(const environment_id& environment);
 // The environment's creation as the account asked for it.
 environment::create creation_of(const account_id& account, const account::environment_entry& entry);
 
 class account_effects : public effects<account::aggregate> {
  public:
-  explicit account_effects(effect_context<account::aggregate> context) : context_{std::move(context)} {}
+  explicit account_effects(effect_context<account::aggregate> context)
+      : context_{std::move(context)} {}
   void reconcile(const account::state& now, stream_version at) override;
   bool busy() const override { return !creating_.empty(); }
 
@@ -26,6 +28,7 @@ class account_effects : public effects<account::aggregate> {
 };
 
 template <>
-std::unique_ptr<effects<account::aggregate>> make_effects(effect_context<account::aggregate> context);
+std::unique_ptr<effects<account::aggregate>> make_effects(
+    effect_context<account::aggregate> context);
 
 }  // namespace berth::actors

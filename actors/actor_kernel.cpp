@@ -1,8 +1,8 @@
 #include "actors/actor_kernel.hpp"
 
+#include <spdlog/spdlog.h>
 #include <caf/logger.hpp>
 #include <caf/scheduler/test_coordinator.hpp>
-#include <spdlog/spdlog.h>
 
 #include "actors/account_effects.hpp"
 #include "actors/exec_waiter.hpp"
@@ -12,12 +12,14 @@
 namespace berth::actors {
 
 namespace {
-constexpr std::chrono::seconds beat_every{30};   // the host's alive record (DESIGN §9: at least once a minute)
+constexpr std::chrono::seconds beat_every{
+    30};  // the host's alive record (DESIGN §9: at least once a minute)
 constexpr std::chrono::milliseconds adopt_retry{500};
 constexpr std::chrono::seconds sweep_every{10};  // passivation
 constexpr std::size_t wake_batch = 256;          // streams woken at a time after a start
 constexpr std::chrono::milliseconds wake_pause{20};
-constexpr std::size_t max_throughput = 100;      // messages an actor handles before it yields its worker
+constexpr std::size_t max_throughput =
+    100;  // messages an actor handles before it yields its worker
 }  // namespace
 
 struct actor_kernel::system_config : caf::actor_system_config {
@@ -39,17 +41,23 @@ actor_kernel::~actor_kernel() {
 }
 
 caf::actor actor_kernel::spawn(const entry_ptr& entry) {
-  // spawn() leaves a reference to CAF's logger with the calling thread, and the actor system's destructor waits for the
-  // last one: a thread that outlives the kernel (the host's) would hold it up for ever.
+  // spawn() leaves a reference to CAF's logger with the calling thread, and the actor system's
+  // destructor waits for the last one: a thread that outlives the kernel (the host's) would hold it
+  // up for ever.
   struct logger_released {
     ~logger_released() { caf::logger::set_current_actor_system(nullptr); }
   } released;
   switch (entry->stream.kind) {
-    case aggregate_kind::account: return spawn_account(*system_, shared_, entry);
-    case aggregate_kind::session: return spawn_session(*system_, shared_, entry);
-    case aggregate_kind::environment: return spawn_environment(*system_, shared_, entry);
-    case aggregate_kind::terminal: return spawn_terminal(*system_, shared_, entry);
-    case aggregate_kind::host: break;
+    case aggregate_kind::account:
+      return spawn_account(*system_, shared_, entry);
+    case aggregate_kind::session:
+      return spawn_session(*system_, shared_, entry);
+    case aggregate_kind::environment:
+      return spawn_environment(*system_, shared_, entry);
+    case aggregate_kind::terminal:
+      return spawn_terminal(*system_, shared_, entry);
+    case aggregate_kind::host:
+      break;
   }
   return spawn_host(*system_, shared_, entry);
 }
@@ -57,15 +65,18 @@ caf::actor actor_kernel::spawn(const entry_ptr& entry) {
 void actor_kernel::start() {
   auto& options = shared_.options;
   options.bulk.on_durable([this](const terminal_id& terminal, std::uint64_t durable) {
-    shared_.registry.deliver_if_resident({aggregate_kind::terminal, terminal.value}, bulk_durable_message{durable});
+    shared_.registry.deliver_if_resident({aggregate_kind::terminal, terminal.value},
+                                         bulk_durable_message{durable});
   });
-  if (auto known = load_stream<host::aggregate>(options.journal, {aggregate_kind::host, options.this_host.value}))
+  if (auto known = load_stream<host::aggregate>(options.journal,
+                                                {aggregate_kind::host, options.this_host.value}))
     shared_.alive_before = known->now->alive_until;
   options.host.observe(this);
   adopt();
 }
 
-// A host that cannot say what runs is asked again: taking silence for "nothing" would end every environment.
+// A host that cannot say what runs is asked again: taking silence for "nothing" would end every
+// environment.
 void actor_kernel::adopt() {
   shared_.options.host.adopt([this](host_result<std::vector<adopted_environment>> found) {
     if (found) return adopted(*found);
@@ -81,14 +92,18 @@ void actor_kernel::adopted(const std::vector<adopted_environment>& found) {
   const auto& options = shared_.options;
   ask(options.this_host, host::enlist{options.boot, options.host.capabilities().provider},
       {uuid::derived("host", options.this_host.value, std::to_string(options.owner_epoch)),
-       system_principal({}), {}, {}, {}},
+       system_principal({}),
+       {},
+       {},
+       {}},
       [](auto&&) {});
   wake_next(std::nullopt);
   beat();
   sweep();
 }
 
-// Every stream is looked at once after a start: what its state wants and the world lacks is done then.
+// Every stream is looked at once after a start: what its state wants and the world lacks is done
+// then.
 void actor_kernel::wake_next(std::optional<stream_id> after) {
   auto some = shared_.options.journal.list_streams(after, wake_batch);
   if (!some || some->empty()) return;
@@ -99,13 +114,18 @@ void actor_kernel::wake_next(std::optional<stream_id> after) {
 void actor_kernel::beat() {
   const auto now = shared_.options.clock.now();
   ask(shared_.options.this_host, host::record_alive{now},
-      {uuid::derived("beat", shared_.options.this_host.value, std::to_string(to_us(now))), system_principal({}), {}, {}, {}},
+      {uuid::derived("beat", shared_.options.this_host.value, std::to_string(to_us(now))),
+       system_principal({}),
+       {},
+       {},
+       {}},
       [](auto&&) {});
   shared_.timers.after(beat_every, [this] { beat(); });
 }
 
 void actor_kernel::sweep() {
-  shared_.registry.passivate_idle(shared_.options.clock.now() - shared_.options.limits.passivate_after);
+  shared_.registry.passivate_idle(shared_.options.clock.now() -
+                                  shared_.options.limits.passivate_after);
   shared_.timers.after(sweep_every, [this] { sweep(); });
 }
 
@@ -116,14 +136,14 @@ void actor_kernel::stop() {
   shared_.options.bulk.on_durable({});
   shared_.registry.close();
   if (shared_.options.simulated)
-    while (run_job([](std::size_t) { return std::size_t{0}; })) {
-    }
+    while (run_job([](std::size_t) { return std::size_t{0}; })) {}
 }
 
 template <class A>
 void actor_kernel::admit(const std::string& key, typename A::command what, command_meta meta,
                          answer_completion<A> done) {
-  const auto request = std::make_shared<ask_request<A>>(std::move(what), std::move(meta), std::move(done));
+  const auto request =
+      std::make_shared<ask_request<A>>(std::move(what), std::move(meta), std::move(done));
   auto refused = shared_.registry.admit<A>({A::kind, key}, request);
   if (!refused) return;
   if (refused->code == rejection_code::overloaded) ++shared_.overloaded_total;
@@ -158,41 +178,52 @@ void actor_kernel::ask(const host_id& id, host::command what, command_meta meta,
   admit<host::aggregate>(id.value, std::move(what), std::move(meta), std::move(done));
 }
 
-void actor_kernel::read(const account_id& id, const principal& by, answer_completion<account::aggregate> done) {
+void actor_kernel::read(const account_id& id, const principal& by,
+                        answer_completion<account::aggregate> done) {
   look<account::aggregate>(id.value, by, std::move(done));
 }
-void actor_kernel::read(const session_id& id, const principal& by, answer_completion<session::aggregate> done) {
+void actor_kernel::read(const session_id& id, const principal& by,
+                        answer_completion<session::aggregate> done) {
   look<session::aggregate>(id.value, by, std::move(done));
 }
 void actor_kernel::read(const environment_id& id, const principal& by,
                         answer_completion<environment::aggregate> done) {
   look<environment::aggregate>(id.value, by, std::move(done));
 }
-void actor_kernel::read(const terminal_id& id, const principal& by, answer_completion<terminal::aggregate> done) {
+void actor_kernel::read(const terminal_id& id, const principal& by,
+                        answer_completion<terminal::aggregate> done) {
   look<terminal::aggregate>(id.value, by, std::move(done));
 }
 
-std::shared_ptr<void> actor_kernel::watch(const environment_id& id, const principal& by, environment_watcher seen) {
+std::shared_ptr<void> actor_kernel::watch(const environment_id& id, const principal& by,
+                                          environment_watcher seen) {
   auto handle = std::make_shared<char>();
   auto request = std::make_shared<watch_request<environment::aggregate>>(
       watch_request<environment::aggregate>{by, handle, std::move(seen)});
-  shared_.registry.deliver({aggregate_kind::environment, id.value}, watch_message<environment::aggregate>{request});
+  shared_.registry.deliver({aggregate_kind::environment, id.value},
+                           watch_message<environment::aggregate>{request});
   return handle;
 }
 
-void actor_kernel::create_environment(const account_id& account, environment::create what, command_meta meta,
+void actor_kernel::create_environment(const account_id& account, environment::create what,
+                                      command_meta meta,
                                       answer_completion<environment::aggregate> done) {
   const environment_id id{derived_id("env", account.value, meta.id)};
-  account::request_environment wanted{id, what.name, what.instance_type, what.template_name, what.price_list,
-                                      meta.correlation};
-  // The account's effect creates it too, under the same command id, should this server die in between.
+  account::request_environment wanted{
+      id, what.name, what.instance_type, what.template_name, what.price_list, meta.correlation};
+  // The account's effect creates it too, under the same command id, should this server die in
+  // between.
   ask(account, std::move(wanted), meta,
-      [this, account, id, what = std::move(what), meta, done = std::move(done)](const auto& reserved) mutable {
+      [this, account, id, what = std::move(what), meta,
+       done = std::move(done)](const auto& reserved) mutable {
         if (!reserved) return done(reserved.error());
         const bool replayed = reserved->replayed;
         shared_.tell<environment::aggregate>(
-            id.value, environment::create{account, what.name, what.instance_type, what.template_name, what.price_list},
-            creation_command(id), account, meta.correlation, cause{{aggregate_kind::account, account.value}, reserved->version},
+            id.value,
+            environment::create{account, what.name, what.instance_type, what.template_name,
+                                what.price_list},
+            creation_command(id), account, meta.correlation,
+            cause{{aggregate_kind::account, account.value}, reserved->version},
             [done = std::move(done), replayed](auto created) {
               if (created) created->replayed = replayed;  // of the caller's command, not of ours
               done(std::move(created));
@@ -205,26 +236,29 @@ void actor_kernel::exec(const environment_id& id, environment::exec what, comman
   // Both derive from the command, so that a retry names the same run.
   what.id = {derived_id("exec", id.value, meta.id)};
   what.effect = uuid::derived("exec", id.value, what.id.value);
-  auto waiter = std::make_shared<exec_waiter>(shared_.options.journal, id, what.id, std::move(done));
+  auto waiter =
+      std::make_shared<exec_waiter>(shared_.options.journal, id, what.id, std::move(done));
   auto by = meta.by;
-  ask(id, environment::command{std::move(what)}, std::move(meta), [this, id, by, waiter](const auto& accepted) {
-    if (!accepted) return waiter->fail(accepted.error());
-    waiter->accepted(*accepted);
-    waiter->watch(watch(id, by, [waiter](const auto& seen) { waiter->seen(seen); }));
-  });
+  ask(id, environment::command{std::move(what)}, std::move(meta),
+      [this, id, by, waiter](const auto& accepted) {
+        if (!accepted) return waiter->fail(accepted.error());
+        waiter->accepted(*accepted);
+        waiter->watch(watch(id, by, [waiter](const auto& seen) { waiter->seen(seen); }));
+      });
 }
 
 void actor_kernel::attach(attach_request request, std::shared_ptr<terminal_viewer> viewer,
                           std::function<void(outcome<attached_terminal>)> done) {
   const stream_id stream{aggregate_kind::terminal, request.terminal.value};
-  auto task = std::make_shared<attach_task>(attach_task{std::move(request), std::move(viewer), std::move(done)});
+  auto task = std::make_shared<attach_task>(
+      attach_task{std::move(request), std::move(viewer), std::move(done)});
   if (!shared_.registry.deliver(stream, attach_message{task}))
     task->done(reject(rejection_code::unavailable, "the server is shutting down; retry"));
 }
 
 kernel_stats actor_kernel::stats() const {
-  return {shared_.registry.resident(), shared_.commands_total,  shared_.rejected_total,
-          shared_.overloaded_total,    shared_.replayed_total,  shared_.registry.in_flight(),
+  return {shared_.registry.resident(), shared_.commands_total, shared_.rejected_total,
+          shared_.overloaded_total,    shared_.replayed_total, shared_.registry.in_flight(),
           shared_.terminals_live,      shared_.viewers};
 }
 
@@ -237,8 +271,10 @@ bool actor_kernel::run_job(const std::function<std::size_t(std::size_t)>& pick) 
   return scheduler.try_run_once();
 }
 
-void actor_kernel::terminal_output(const terminal_id& terminal, std::uint64_t offset, shared_bytes data) {
-  shared_.registry.deliver({aggregate_kind::terminal, terminal.value}, chunk_message{offset, std::move(data)});
+void actor_kernel::terminal_output(const terminal_id& terminal, std::uint64_t offset,
+                                   shared_bytes data) {
+  shared_.registry.deliver({aggregate_kind::terminal, terminal.value},
+                           chunk_message{offset, std::move(data)});
 }
 
 void actor_kernel::terminal_ended(const terminal_id& terminal, const terminal_end& end) {
@@ -248,8 +284,9 @@ void actor_kernel::terminal_ended(const terminal_id& terminal, const terminal_en
 void actor_kernel::environment_lost(const environment_id& environment, const incarnation& life,
                                     const std::string& reason) {
   const auto now = shared_.options.clock.now();
-  shared_.tell<environment::aggregate>(environment.value, environment::report_lost{life.value, reason, now},
-                                       uuid::derived("lost", environment.value, life.value), {}, {}, {}, [](auto&&) {});
+  shared_.tell<environment::aggregate>(
+      environment.value, environment::report_lost{life.value, reason, now},
+      uuid::derived("lost", environment.value, life.value), {}, {}, {}, [](auto&&) {});
 }
 
 }  // namespace berth::actors

@@ -1,4 +1,5 @@
-// The kernel on CAF: the registry, the actor system, and the host's and bulk log's news turned into messages.
+// The kernel on CAF: the registry, the actor system, and the host's and bulk log's news turned into
+// messages.
 #pragma once
 
 #include <caf/actor_system.hpp>
@@ -17,17 +18,23 @@ class actor_kernel : public running_kernel, public host_observer {
   void stop() override;
   std::size_t environments_running() const override { return shared_.environments_running; }
 
-  void ask(const account_id&, account::command, command_meta, answer_completion<account::aggregate>) override;
-  void ask(const session_id&, session::command, command_meta, answer_completion<session::aggregate>) override;
+  void ask(const account_id&, account::command, command_meta,
+           answer_completion<account::aggregate>) override;
+  void ask(const session_id&, session::command, command_meta,
+           answer_completion<session::aggregate>) override;
   void ask(const environment_id&, environment::command, command_meta,
            answer_completion<environment::aggregate>) override;
-  void ask(const terminal_id&, terminal::command, command_meta, answer_completion<terminal::aggregate>) override;
-  void ask(const host_id&, host::command, command_meta, answer_completion<host::aggregate>) override;
+  void ask(const terminal_id&, terminal::command, command_meta,
+           answer_completion<terminal::aggregate>) override;
+  void ask(const host_id&, host::command, command_meta,
+           answer_completion<host::aggregate>) override;
   void read(const account_id&, const principal&, answer_completion<account::aggregate>) override;
   void read(const session_id&, const principal&, answer_completion<session::aggregate>) override;
-  void read(const environment_id&, const principal&, answer_completion<environment::aggregate>) override;
+  void read(const environment_id&, const principal&,
+            answer_completion<environment::aggregate>) override;
   void read(const terminal_id&, const principal&, answer_completion<terminal::aggregate>) override;
-  std::shared_ptr<void> watch(const environment_id&, const principal&, environment_watcher) override;
+  std::shared_ptr<void> watch(const environment_id&, const principal&,
+                              environment_watcher) override;
   void create_environment(const account_id&, environment::create, command_meta,
                           answer_completion<environment::aggregate>) override;
   void exec(const environment_id&, environment::exec, command_meta,
@@ -40,7 +47,8 @@ class actor_kernel : public running_kernel, public host_observer {
   std::size_t fire_timers() override { return shared_.timers.fire_due(); }
   std::optional<timestamp> next_timer() const override { return shared_.timers.next(); }
 
-  void terminal_output(const terminal_id& terminal, std::uint64_t offset, shared_bytes data) override;
+  void terminal_output(const terminal_id& terminal, std::uint64_t offset,
+                       shared_bytes data) override;
   void terminal_ended(const terminal_id& terminal, const terminal_end& end) override;
   void environment_lost(const environment_id& environment, const incarnation& life,
                         const std::string& reason) override;
@@ -48,7 +56,8 @@ class actor_kernel : public running_kernel, public host_observer {
 
  private:
   template <class A>
-  void admit(const std::string& key, typename A::command what, command_meta meta, answer_completion<A> done);
+  void admit(const std::string& key, typename A::command what, command_meta meta,
+             answer_completion<A> done);
   template <class A>
   void look(const std::string& key, const principal& by, answer_completion<A> done);
   caf::actor spawn(const entry_ptr& entry);

@@ -1,6 +1,7 @@
-// What is special to an aggregate's actor: what it does to the world because of its state (DESIGN §3).
-// reconcile compares what the durable state wants with what was asked of the world, and asks for the difference;
-// after a crash the next incarnation does the same, so nothing is lost between append and effect.
+// What is special to an aggregate's actor: what it does to the world because of its state (DESIGN
+// §3). reconcile compares what the durable state wants with what was asked of the world, and asks
+// for the difference; after a crash the next incarnation does the same, so nothing is lost between
+// append and effect.
 #pragma once
 
 #include <functional>
@@ -18,13 +19,13 @@ namespace berth::actors {
 template <class A>
 struct effect_context {
   runtime& shared;
-  std::string key;                                 // the aggregate's id
-  caf::actor self;                                 // for messages back
-  std::function<void(std::function<void()>)> post; // runs a closure inside the actor; any thread
+  std::string key;                                  // the aggregate's id
+  caf::actor self;                                  // for messages back
+  std::function<void(std::function<void()>)> post;  // runs a closure inside the actor; any thread
   // Of the commit that the durable state ends with: what an effect causes carries it on.
   std::function<correlation_id()> correlation;
-  // Sends the actor's own stream a command of Berth. `effect` names it: the same effect at the same version is
-  // the same command.
+  // Sends the actor's own stream a command of Berth. `effect` names it: the same effect at the same
+  // version is the same command.
   std::function<void(typename A::command, const std::string& effect)> report;
 };
 
@@ -34,7 +35,8 @@ class effects {
   virtual ~effects() = default;
   virtual void reconcile(const typename A::state& now, stream_version at) = 0;
   virtual bool busy() const { return false; }  // must stay in memory
-  // Further messages of this kind of actor; each must call handled() of the shell's entry through `after`.
+  // Further messages of this kind of actor; each must call handled() of the shell's entry through
+  // `after`.
   virtual caf::message_handler handlers(std::function<void()> after) {
     (void)after;
     return {};

@@ -37,8 +37,8 @@ void environment_effects::count_running(bool running) {
   context_.shared.environments_running += running ? 1 : -1;
 }
 
-// Once, when the stream was loaded: is what the log says runs really there? A running environment's actor never
-// leaves memory, so what this server started itself is not asked about.
+// Once, when the stream was loaded: is what the log says runs really there? A running environment's
+// actor never leaves memory, so what this server started itself is not asked about.
 void environment_effects::check_adopted(const environment::state& now) {
   checked_ = true;
   const auto& adopted = context_.shared.adopted;
@@ -47,7 +47,9 @@ void environment_effects::check_adopted(const environment::state& now) {
     if (found != adopted.end()) put_down();
     return;
   }
-  if (now.status != status::running || (found != adopted.end() && found->second.value == now.incarnation)) return;
+  if (now.status != status::running ||
+      (found != adopted.end() && found->second.value == now.incarnation))
+    return;
   context_.report(environment::report_lost{now.incarnation, "not found when the server came back",
                                            context_.shared.alive_before},
                   "lost/" + now.incarnation);
@@ -85,33 +87,45 @@ void environment_effects::act(const environment::state& now) {
     });
   };
   switch (now.status) {
-    case status::creating: return host.create(spec(now), then);
-    case status::starting: return host.start(spec(now), started);
-    case status::stopping: return host.stop(id(), epoch, then);
-    default: return host.destroy(id(), epoch, then);
+    case status::creating:
+      return host.create(spec(now), then);
+    case status::starting:
+      return host.start(spec(now), started);
+    case status::stopping:
+      return host.stop(id(), epoch, then);
+    default:
+      return host.destroy(id(), epoch, then);
   }
 }
 
-void environment_effects::done(status during, std::optional<host_error> failure, const std::string& incarnation) {
+void environment_effects::done(status during, std::optional<host_error> failure,
+                               const std::string& incarnation) {
   doing_ = status::absent;
   // The state moved on while the host was busy (a delete during start): do what it wants now.
   if (latest_.status != during) {
-    if (during == status::starting && !failure && latest_.status == status::error) return put_down();
+    if (during == status::starting && !failure && latest_.status == status::error)
+      return put_down();
     return act(latest_);
   }
   if (failure && during == status::deleting) {
-    context_.shared.timers.after(retry_delay, [this, post = context_.post] { post([this] { act(latest_); }); });
+    context_.shared.timers.after(retry_delay,
+                                 [this, post = context_.post] { post([this] { act(latest_); }); });
     return;
   }
   const auto effect = std::string{name_of(during)};
   if (failure)
-    return context_.report(environment::report_failed{during, failure->message, failure->next_step}, effect);
+    return context_.report(environment::report_failed{during, failure->message, failure->next_step},
+                           effect);
   switch (during) {
-    case status::creating: return context_.report(environment::report_provisioned{}, effect);
+    case status::creating:
+      return context_.report(environment::report_provisioned{}, effect);
     case status::starting:
-      return context_.report(environment::report_started{incarnation, context_.shared.options.this_host}, effect);
-    case status::stopping: return context_.report(environment::report_stopped{}, effect);
-    default: return context_.report(environment::report_deleted{}, effect);
+      return context_.report(
+          environment::report_started{incarnation, context_.shared.options.this_host}, effect);
+    case status::stopping:
+      return context_.report(environment::report_stopped{}, effect);
+    default:
+      return context_.report(environment::report_deleted{}, effect);
   }
 }
 
@@ -125,30 +139,34 @@ void environment_effects::run_execs(const environment::state& now) {
     request.stdin_bytes = asked.what.stdin_bytes;
     request.working_directory = asked.what.working_directory;
     request.timeout = std::chrono::milliseconds{asked.what.timeout_ms};
-    context_.shared.options.host.exec(id(), request, [this, id = exec, post = context_.post](host_result<exec_output> r) {
-      post([this, id, result = std::move(r)] {
-        execs_.erase(id);
-        if (!result)
-          return context_.report(environment::report_exec_unknown{id, result.error().message}, "exec/" + id.value);
-        context_.report(environment::report_exec{id, result->exit_code, result->stdout_bytes, result->stderr_bytes,
-                                                 result->truncated, result->timed_out,
-                                                 static_cast<std::uint64_t>(result->duration.count())},
-                        "exec/" + id.value);
-      });
-    });
+    context_.shared.options.host.exec(
+        id(), request, [this, id = exec, post = context_.post](host_result<exec_output> r) {
+          post([this, id, result = std::move(r)] {
+            execs_.erase(id);
+            if (!result)
+              return context_.report(environment::report_exec_unknown{id, result.error().message},
+                                     "exec/" + id.value);
+            context_.report(
+                environment::report_exec{id, result->exit_code, result->stdout_bytes,
+                                         result->stderr_bytes, result->truncated, result->timed_out,
+                                         static_cast<std::uint64_t>(result->duration.count())},
+                "exec/" + id.value);
+          });
+        });
   }
 }
 
 void environment_effects::release_name(const environment::state& now, stream_version at) {
   if (std::exchange(name_released_, true)) return;
   context_.shared.tell<account::aggregate>(
-      now.account.value, account::release_name{id()}, uuid::derived("effect", "release_name", context_.key), now.account,
-      context_.correlation(),
+      now.account.value, account::release_name{id()},
+      uuid::derived("effect", "release_name", context_.key), now.account, context_.correlation(),
       cause{{aggregate_kind::environment, context_.key}, at}, [](auto&&) {});
 }
 
 template <>
-std::unique_ptr<effects<environment::aggregate>> make_effects(effect_context<environment::aggregate> context) {
+std::unique_ptr<effects<environment::aggregate>> make_effects(
+    effect_context<environment::aggregate> context) {
   return std::make_unique<environment_effects>(std::move(context));
 }
 

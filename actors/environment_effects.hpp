@@ -10,16 +10,20 @@ namespace berth::actors {
 
 class environment_effects : public effects<environment::aggregate> {
  public:
-  explicit environment_effects(effect_context<environment::aggregate> context) : context_{std::move(context)} {}
+  explicit environment_effects(effect_context<environment::aggregate> context)
+      : context_{std::move(context)} {}
   ~environment_effects() override { count_running(false); }
   void reconcile(const environment::state& now, stream_version at) override;
-  bool busy() const override { return doing_ != environment::status::absent || !execs_.empty() || running_; }
+  bool busy() const override {
+    return doing_ != environment::status::absent || !execs_.empty() || running_;
+  }
 
  private:
   static constexpr std::chrono::seconds retry_delay{2};  // of a destroy that failed
 
   void act(const environment::state& now);
-  void done(environment::status during, std::optional<host_error> failure, const std::string& incarnation);
+  void done(environment::status during, std::optional<host_error> failure,
+            const std::string& incarnation);
   void check_adopted(const environment::state& now);
   void put_down();
   void run_execs(const environment::state& now);
@@ -29,7 +33,8 @@ class environment_effects : public effects<environment::aggregate> {
   environment_id id() const { return {context_.key}; }
 
   effect_context<environment::aggregate> context_;
-  environment::status doing_{environment::status::absent};  // what the host was asked for, absent: nothing
+  environment::status doing_{
+      environment::status::absent};  // what the host was asked for, absent: nothing
   environment::state latest_;
   stream_version latest_at_;
   bool checked_{};
@@ -39,6 +44,7 @@ class environment_effects : public effects<environment::aggregate> {
 };
 
 template <>
-std::unique_ptr<effects<environment::aggregate>> make_effects(effect_context<environment::aggregate> context);
+std::unique_ptr<effects<environment::aggregate>> make_effects(
+    effect_context<environment::aggregate> context);
 
 }  // namespace berth::actors

@@ -21,7 +21,9 @@ void exec_waiter::seen(const outcome<answer<environment::aggregate>>& now) {
   finish(find_outcome());
 }
 
-void exec_waiter::fail(rejection why) { finish(std::move(why)); }
+void exec_waiter::fail(rejection why) {
+  finish(std::move(why));
+}
 
 void exec_waiter::finish(outcome<exec_answer> result) {
   std::function<void(outcome<exec_answer>)> then;
@@ -47,16 +49,20 @@ outcome<exec_answer> exec_waiter::find_outcome() const {
       for (const auto& record : each.body.events) {
         const auto event = environment::aggregate::decode(record);
         if (!event) return quarantine(stream, each.body.first, event.error());
-        if (const auto* end = std::get_if<environment::exec_finished>(&*event); end && end->exec == exec_)
+        if (const auto* end = std::get_if<environment::exec_finished>(&*event);
+            end && end->exec == exec_)
           return exec_answer{*end, after, each.at(), replayed_};
-        if (const auto* lost = std::get_if<environment::exec_outcome_unknown>(&*event); lost && lost->exec == exec_)
-          return reject(rejection_code::unknown_outcome,
-                        "outcome_unknown: " + lost->reason + "; the command may or may not have run");
+        if (const auto* lost = std::get_if<environment::exec_outcome_unknown>(&*event);
+            lost && lost->exec == exec_)
+          return reject(
+              rejection_code::unknown_outcome,
+              "outcome_unknown: " + lost->reason + "; the command may or may not have run");
       }
     }
     if (commits->size() < read_batch) break;
   }
-  return reject(rejection_code::unknown_outcome, "the outcome of " + exec_.value + " is not in the stream yet; retry");
+  return reject(rejection_code::unknown_outcome,
+                "the outcome of " + exec_.value + " is not in the stream yet; retry");
 }
 
 }  // namespace berth::actors

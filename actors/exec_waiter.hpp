@@ -1,5 +1,5 @@
-// Waits for the end of one exec by watching its environment, then reads the outcome from the stream: so a retry,
-// a second server and the first caller all get the same recorded answer.
+// Waits for the end of one exec by watching its environment, then reads the outcome from the
+// stream: so a retry, a second server and the first caller all get the same recorded answer.
 #pragma once
 
 #include <functional>
@@ -15,7 +15,10 @@ class exec_waiter {
  public:
   exec_waiter(const journal& log, environment_id environment, exec_id exec,
               std::function<void(outcome<exec_answer>)> done)
-      : log_{log}, environment_{std::move(environment)}, exec_{std::move(exec)}, done_{std::move(done)} {}
+      : log_{log},
+        environment_{std::move(environment)},
+        exec_{std::move(exec)},
+        done_{std::move(done)} {}
 
   void accepted(const answer<environment::aggregate>& asked);
   void watch(std::shared_ptr<void> handle);

@@ -44,7 +44,9 @@ struct ask_request {
   ask_request(const ask_request&) = delete;
   ask_request& operator=(const ask_request&) = delete;
   ~ask_request() {
-    if (done_) done_(reject(rejection_code::unknown_outcome, "the server is shutting down; retry with the same id"));
+    if (done_)
+      done_(reject(rejection_code::unknown_outcome,
+                   "the server is shutting down; retry with the same id"));
   }
   void finish(outcome<answer<A>> result) {
     admitted = {};
@@ -95,7 +97,8 @@ struct effect_message {
 };
 // The armed deadline has come (or an older one: the actor looks again).
 struct deadline_message {};
-// Load the state and see to the effects; nothing else (after a start, when the host's adoption is known).
+// Load the state and see to the effects; nothing else (after a start, when the host's adoption is
+// known).
 struct wake_message {};
 // Leave memory if idle.
 struct passivate_message {};
@@ -157,9 +160,9 @@ struct allowed_unsafe_message_type<berth::actors::read_message<A>> : std::true_t
 template <class A>
 struct allowed_unsafe_message_type<berth::actors::watch_message<A>> : std::true_type {};
 }  // namespace caf
-#define BERTH_MESSAGE(name) \
-  namespace caf {           \
-  template <>               \
+#define BERTH_MESSAGE(name)                                                    \
+  namespace caf {                                                              \
+  template <>                                                                  \
   struct allowed_unsafe_message_type<berth::actors::name> : std::true_type {}; \
   }
 BERTH_MESSAGE(appended_message)

@@ -15,18 +15,19 @@
 namespace berth {
 
 struct kernel_limits {
-  std::uint32_t in_flight_per_actor_max{4'096};     // commands queued at or pending in one actor
+  std::uint32_t in_flight_per_actor_max{4'096};  // commands queued at or pending in one actor
   std::uint32_t in_flight_per_account_max{16'384};
   std::uint32_t in_flight_max{65'536};
-  std::chrono::hours command_window{24};            // older UUIDv7 ids are refused command_too_old
+  std::chrono::hours command_window{24};  // older UUIDv7 ids are refused command_too_old
   std::chrono::seconds passivate_after{60};
   std::uint32_t snapshot_every_events{256};
-  std::uint64_t terminal_hot_bytes_max{512 * 1024};        // recent output kept in memory
-  std::uint64_t terminal_free_window_bytes{8 << 20};       // output in flight that is not durable yet, free running
-  std::uint64_t terminal_pump_bytes_max{256 * 1024};       // to one viewer in one turn
-  std::uint64_t screen_lag_bytes_max{1 << 20};             // a screen viewer further behind gets a gap
+  std::uint64_t terminal_hot_bytes_max{512 * 1024};  // recent output kept in memory
+  std::uint64_t terminal_free_window_bytes{
+      8 << 20};  // output in flight that is not durable yet, free running
+  std::uint64_t terminal_pump_bytes_max{256 * 1024};  // to one viewer in one turn
+  std::uint64_t screen_lag_bytes_max{1 << 20};        // a screen viewer further behind gets a gap
   std::uint32_t viewers_per_terminal_max{64};
-  std::chrono::seconds driver_silence_max{5};              // then the terminal runs free
+  std::chrono::seconds driver_silence_max{5};  // then the terminal runs free
 };
 
 struct kernel_options {
@@ -36,16 +37,17 @@ struct kernel_options {
   const berth::clock& clock;
   screen_factory make_screen;
   host_id this_host;
-  std::string boot;                   // the machine's boot id
-  std::uint64_t owner_epoch{1};       // of the partition's leader: this server's incarnation
+  std::string boot;              // the machine's boot id
+  std::uint64_t owner_epoch{1};  // of the partition's leader: this server's incarnation
   kernel_limits limits{};
   std::size_t worker_threads{2};
   // Deterministic: no threads; the caller runs jobs and timers (actors/simulation.hpp).
   bool simulated{};
 };
 
-// Adopts what runs, then sees to every stream's effects in the background. stop() takes no more commands and lets the
-// actors go; close the journal after it and destroy the kernel last. Environments stay.
+// Adopts what runs, then sees to every stream's effects in the background. stop() takes no more
+// commands and lets the actors go; close the journal after it and destroy the kernel last.
+// Environments stay.
 class running_kernel : public kernel {
  public:
   virtual void start() = 0;
@@ -53,7 +55,8 @@ class running_kernel : public kernel {
   // Environments this kernel last knew to be running.
   virtual std::size_t environments_running() const = 0;
 
-  // Simulation only. Runs one queued job chosen by `pick` (of the number of jobs); false if there is none.
+  // Simulation only. Runs one queued job chosen by `pick` (of the number of jobs); false if there
+  // is none.
   virtual bool run_job(const std::function<std::size_t(std::size_t)>& pick) = 0;
   // Simulation only. Fires every timer due at clock.now(); returns how many.
   virtual std::size_t fire_timers() = 0;

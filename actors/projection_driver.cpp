@@ -10,7 +10,9 @@ projection_driver::projection_driver(journal& log, view_store& views,
   projected_ = projector_.projected();
 }
 
-projection_driver::~projection_driver() { stop(); }
+projection_driver::~projection_driver() {
+  stop();
+}
 
 void projection_driver::start() {
   subscription_ = log_.follow([this](position) {
@@ -142,7 +144,8 @@ std::optional<std::vector<rebuilt_view>> projection_driver::rebuild(
   for (const auto& [view, generation] : before) {
     const auto live = views_.live_generation(view);
     const auto checkpoint = views_.checkpoint({view, live}, 0);
-    result.push_back({view, live, checkpoint ? checkpoint->offset : 0, projector_.rebuilt_identical(view)});
+    result.push_back(
+        {view, live, checkpoint ? checkpoint->offset : 0, projector_.rebuilt_identical(view)});
   }
   return result;
 }

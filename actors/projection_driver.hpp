@@ -1,5 +1,5 @@
-// The thread that keeps views up to date: follows the journal, folds, answers who waits for a position, and rebuilds
-// views beside the live ones when asked. The only caller of its projector.
+// The thread that keeps views up to date: follows the journal, folds, answers who waits for a
+// position, and rebuilds views beside the live ones when asked. The only caller of its projector.
 #pragma once
 
 #include <chrono>
@@ -26,22 +26,24 @@ struct rebuilt_view {
 class projection_driver {
  public:
   // `on_failure` is told an error of journal or store; the thread then stops folding.
-  projection_driver(journal& log, view_store& views, std::function<void(const journal_error&)> on_failure);
+  projection_driver(journal& log, view_store& views,
+                    std::function<void(const journal_error&)> on_failure);
   ~projection_driver();  // stops; who waits is told false
   projection_driver(const projection_driver&) = delete;
 
   void start();
   void stop();
 
-  // Calls back true as soon as every live view has folded up to `at`, false after `wait_max`. Any thread; the callback
-  // runs on the driver's thread or, if it is so already, at once.
-  void when_projected(position at, std::chrono::milliseconds wait_max, std::function<void(bool)> then);
+  // Calls back true as soon as every live view has folded up to `at`, false after `wait_max`. Any
+  // thread; the callback runs on the driver's thread or, if it is so already, at once.
+  void when_projected(position at, std::chrono::milliseconds wait_max,
+                      std::function<void(bool)> then);
   position projected() const;
 
-  // Rebuilds a view (empty: all) beside the live one. Blocks the caller, not the views; nothing if another rebuild
-  // runs or the driver stops.
-  std::optional<std::vector<rebuilt_view>> rebuild(const std::string& name,
-                                                   const std::function<void(std::uint64_t done)>& progress);
+  // Rebuilds a view (empty: all) beside the live one. Blocks the caller, not the views; nothing if
+  // another rebuild runs or the driver stops.
+  std::optional<std::vector<rebuilt_view>> rebuild(
+      const std::string& name, const std::function<void(std::uint64_t done)>& progress);
   bool knows(const std::string& view) const;
 
  private:

@@ -19,11 +19,13 @@ admission::counter registry::account_counter(const account_id& account) {
   return found;
 }
 
-std::optional<rejection> registry::count(registry_entry& entry, const account_id& account, admission& admitted) {
+std::optional<rejection> registry::count(registry_entry& entry, const account_id& account,
+                                         admission& admitted) {
   auto by_account = account_counter(account);
   const auto full = [](const char* what, std::uint32_t bound) {
-    return reject(rejection_code::overloaded, std::string{what} + " has " + std::to_string(bound) +
-                                                  " commands in flight, its bound; retry after a while");
+    return reject(rejection_code::overloaded,
+                  std::string{what} + " has " + std::to_string(bound) +
+                      " commands in flight, its bound; retry after a while");
   };
   if (entry.in_flight->load(std::memory_order_relaxed) >= limits_.in_flight_per_actor_max)
     return full(entry.stream.text().c_str(), limits_.in_flight_per_actor_max);

@@ -1,7 +1,8 @@
 // Find-or-spawn by stream id, passivation, and the bounds on commands in flight. Thread-safe.
 //
-// A message is queued under the shard's lock, and so is the decision to leave memory: an actor never retires with
-// a message on its way. `entry.queued` counts messages sent through the registry and not handled yet.
+// A message is queued under the shard's lock, and so is the decision to leave memory: an actor
+// never retires with a message on its way. `entry.queued` counts messages sent through the registry
+// and not handled yet.
 #pragma once
 
 #include <array>
@@ -70,7 +71,8 @@ class registry {
     return std::nullopt;
   }
 
-  // Removes the entry if nothing is on its way to it; the actor then quits. Called by the actor itself.
+  // Removes the entry if nothing is on its way to it; the actor then quits. Called by the actor
+  // itself.
   bool retire(const entry_ptr& entry);
   // Sends passivate_message to what was not used since `before`.
   void passivate_idle(timestamp before);
@@ -89,7 +91,8 @@ class registry {
   };
   shard& shard_of(const stream_id& id) { return shards_[std::hash<stream_id>{}(id) % shard_count]; }
   entry_ptr find_or_spawn(shard& home, const stream_id& id);
-  std::optional<rejection> count(registry_entry& entry, const account_id& account, admission& admitted);
+  std::optional<rejection> count(registry_entry& entry, const account_id& account,
+                                 admission& admitted);
   admission::counter account_counter(const account_id& account);
 
   template <class Message>

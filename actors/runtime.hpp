@@ -24,11 +24,13 @@ struct runtime {
   std::atomic<std::uint64_t> viewers{0};
   std::atomic<std::size_t> environments_running{0};
 
-  // What the host had running when this server came up, by id: written once, then `adoption_known` is set. Until then
-  // no effect compares what a state wants with what the world has, because the world is not known.
+  // What the host had running when this server came up, by id: written once, then `adoption_known`
+  // is set. Until then no effect compares what a state wants with what the world has, because the
+  // world is not known.
   std::map<environment_id, incarnation> adopted;
   std::atomic<bool> adoption_known{false};
-  // Until when the host is known to have been alive before this server came up: bounds what a loss may bill.
+  // Until when the host is known to have been alive before this server came up: bounds what a loss
+  // may bill.
   timestamp alive_before;
 
   runtime(kernel_options given, registry::spawner spawn)
@@ -38,12 +40,15 @@ struct runtime {
 
   // A command of Berth itself to another stream. `id` must be the same for the same cause.
   template <class A>
-  void tell(const std::string& key, typename A::command what, command_id id, const account_id& account,
-            correlation_id correlation, std::optional<cause> because, answer_completion<A> done) {
+  void tell(const std::string& key, typename A::command what, command_id id,
+            const account_id& account, correlation_id correlation, std::optional<cause> because,
+            answer_completion<A> done) {
     command_meta meta{id, system_principal(account), correlation, std::move(because), {}};
-    auto request = std::make_shared<ask_request<A>>(std::move(what), std::move(meta), std::move(done));
+    auto request =
+        std::make_shared<ask_request<A>>(std::move(what), std::move(meta), std::move(done));
     const auto kept = request;  // admit may refuse: then the answer is ours to give
-    if (auto refused = registry.admit<A>({A::kind, key}, std::move(request))) kept->finish(*refused);
+    if (auto refused = registry.admit<A>({A::kind, key}, std::move(request)))
+      kept->finish(*refused);
   }
 };
 

@@ -1,10 +1,12 @@
 // The one event-sourced shell: runs any aggregate on CAF.
 //
-//   ask -> known id? recorded answer : decide(tentative) -> journal.append -> pending      (later asks see tentative)
-//   appended -> durable = pending's state -> answers, watchers, effects, deadline, snapshot
+//   ask -> known id? recorded answer : decide(tentative) -> journal.append -> pending      (later
+//   asks see tentative) appended -> durable = pending's state -> answers, watchers, effects,
+//   deadline, snapshot
 //
-// Answers, reads, watchers and effects see durable state only (output gate). A failed append rejects everything
-// pending as unknown_outcome and forgets tentative state; the next message loads the stream anew.
+// Answers, reads, watchers and effects see durable state only (output gate). A failed append
+// rejects everything pending as unknown_outcome and forgets tentative state; the next message loads
+// the stream anew.
 #pragma once
 
 #include <deque>
@@ -42,16 +44,15 @@ class shell : public caf::event_based_actor {
     const auto self = caf::actor_cast<caf::actor>(static_cast<caf::event_based_actor*>(this));
     listener_ = std::make_shared<shell_listener>(self);
     effects_ = make_effects<A>({shared_, entry_->stream.key, self, post_to(self),
-                                 [this] { return correlation_; }, reporter()});
-    auto common = caf::message_handler{
-        [this](ask_message<A>& m) { ask(m.request), handled(); },
-        [this](read_message<A>& m) { read(*m.request), handled(); },
-        [this](watch_message<A>& m) { watch(m.request), handled(); },
-        [this](appended_message& m) { appended(*m.results); },
-        [this](effect_message& m) { (*m.run)(); },
-        [this](deadline_message&) { deadline_passed(), handled(); },
-        [this](wake_message&) { wake(), handled(); },
-        [this](passivate_message&) { handled(), passivate(); }};
+                                [this] { return correlation_; }, reporter()});
+    auto common = caf::message_handler{[this](ask_message<A>& m) { ask(m.request), handled(); },
+                                       [this](read_message<A>& m) { read(*m.request), handled(); },
+                                       [this](watch_message<A>& m) { watch(m.request), handled(); },
+                                       [this](appended_message& m) { appended(*m.results); },
+                                       [this](effect_message& m) { (*m.run)(); },
+                                       [this](deadline_message&) { deadline_passed(), handled(); },
+                                       [this](wake_message&) { wake(), handled(); },
+                                       [this](passivate_message&) { handled(), passivate(); }};
     return common.or_else(effects_->handlers([this] { (void)loaded(), handled(); }));
   }
 
@@ -86,7 +87,8 @@ class shell : public caf::event_based_actor {
   auto reporter() {
     return [this](typename A::command what, const std::string& effect) {
       const auto name = effect + "@" + std::to_string(version_.value);
-      shared_.template tell<A>(entry_->stream.key, std::move(what), uuid::derived("effect", entry_->stream.text(), name),
+      shared_.template tell<A>(entry_->stream.key, std::move(what),
+                               uuid::derived("effect", entry_->stream.text(), name),
                                owner_of(entry_->stream.key, *durable_), correlation_,
                                cause{entry_->stream, version_}, [](auto&&) {});
     };
@@ -100,7 +102,8 @@ class shell : public caf::event_based_actor {
     auto read = load_stream<A>(shared_.options.journal, entry_->stream);
     if (!read) {
       failure_ = read.error();
-      loaded_ = failure_->code == rejection_code::quarantined;  // the disk may recover, an unknown event does not
+      loaded_ = failure_->code ==
+                rejection_code::quarantined;  // the disk may recover, an unknown event does not
       return false;
     }
     durable_ = tentative_ = read->now;
@@ -113,7 +116,8 @@ class shell : public caf::event_based_actor {
   }
 
   void reconcile() {
-    if (shared_.adoption_known.load(std::memory_order_acquire)) effects_->reconcile(*durable_, version_);
+    if (shared_.adoption_known.load(std::memory_order_acquire))
+      effects_->reconcile(*durable_, version_);
   }
 
   void wake() {
@@ -122,7 +126,8 @@ class shell : public caf::event_based_actor {
   }
 
   void refuse(ask_request<A>& request, rejection why) {
-    auto& counter = why.code == rejection_code::overloaded ? shared_.overloaded_total : shared_.rejected_total;
+    auto& counter =
+        why.code == rejection_code::overloaded ? shared_.overloaded_total : shared_.rejected_total;
     counter.fetch_add(1, std::memory_order_relaxed);
     request.finish(std::move(why));
   }
@@ -134,16 +139,19 @@ class shell : public caf::event_based_actor {
     if (!may_see(meta.by)) return refuse(*request, unknown_stream(entry_->stream));
     const auto now = std::max(shared_.options.clock.now(), last_time_);
     if (too_old(meta.id, now, shared_.options.limits.command_window))
-      return refuse(*request, reject(rejection_code::command_too_old,
-                                     "the command id is older than the deduplication window; look at the present "
-                                     "state and send a new command",
-                                     "command_id"));
+      return refuse(
+          *request,
+          reject(rejection_code::command_too_old,
+                 "the command id is older than the deduplication window; look at the present "
+                 "state and send a new command",
+                 "command_id"));
     const auto hash = content_hash(A::canonical(request->command));
     const recorded_key key{meta.by.account, meta.id};
     if (repeated(request, key, hash)) return;
     if (meta.if_match && *meta.if_match != next_)
       return refuse(*request, reject(rejection_code::precondition_failed,
-                                     entry_->stream.text() + " is at version " + std::to_string(next_.value)));
+                                     entry_->stream.text() + " is at version " +
+                                         std::to_string(next_.value)));
     auto decided = A::decide(*tentative_, request->command, {now});
     if (!decided) return refuse(*request, decided.error());
     write(request, key, hash, now, std::move(*decided));
@@ -153,7 +161,8 @@ class shell : public caf::event_based_actor {
   bool repeated(const request_ptr& request, const recorded_key& key, std::uint64_t hash) {
     const auto conflict = [&] {
       refuse(*request, reject(rejection_code::idempotency_conflict,
-                              "this command id was used before with other content; use a new one", "command_id"));
+                              "this command id was used before with other content; use a new one",
+                              "command_id"));
       return true;
     };
     if (const auto found = by_key_.find(key); found != by_key_.end()) {
@@ -212,7 +221,8 @@ class shell : public caf::event_based_actor {
 
   void appended(const std::vector<append_result>& results) {
     for (const auto& result : results) {
-      if (pending_.empty() || result.ticket != pending_.front().ticket) continue;  // of a forgotten incarnation
+      if (pending_.empty() || result.ticket != pending_.front().ticket)
+        continue;  // of a forgotten incarnation
       if (result.error) return forget(*result.error);
       auto done = std::move(pending_.front());
       pending_.pop_front();
@@ -250,13 +260,15 @@ class shell : public caf::event_based_actor {
 
   void read(read_request<A>& request) {
     if (!loaded()) return request.done(*failure_);
-    if (version_.value == 0 || !may_see(request.by)) return request.done(unknown_stream(entry_->stream));
+    if (version_.value == 0 || !may_see(request.by))
+      return request.done(unknown_stream(entry_->stream));
     request.done(answer<A>{version_, at_, false, durable_});
   }
 
   void watch(const std::shared_ptr<watch_request<A>>& request) {
     if (!loaded()) return request->seen(*failure_);
-    if (version_.value == 0 || !may_see(request->by)) return request->seen(unknown_stream(entry_->stream));
+    if (version_.value == 0 || !may_see(request->by))
+      return request->seen(unknown_stream(entry_->stream));
     request->seen(answer<A>{version_, at_, false, durable_});
     watchers_.push_back(request);
   }
@@ -285,13 +297,14 @@ class shell : public caf::event_based_actor {
     shared_.template tell<A>(entry_->stream.key, A::on_deadline(*durable_),
                              uuid::derived("effect", entry_->stream.text(), name),
                              owner_of(entry_->stream.key, *durable_), correlation_,
-                               cause{entry_->stream, version_}, [](auto&&) {});
+                             cause{entry_->stream, version_}, [](auto&&) {});
   }
 
   void maybe_snapshot() {
     if (events_since_snapshot_ < shared_.options.limits.snapshot_every_events) return;
     events_since_snapshot_ = 0;
-    shared_.options.journal.save_snapshot({entry_->stream, version_, at_, A::fold_version, A::encode_state(*durable_)});
+    shared_.options.journal.save_snapshot(
+        {entry_->stream, version_, at_, A::fold_version, A::encode_state(*durable_)});
   }
 
   void passivate() {

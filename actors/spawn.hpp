@@ -1,4 +1,5 @@
-// One function a kind of actor, each in its own .cpp: the shell's template is instantiated once per file.
+// One function a kind of actor, each in its own .cpp: the shell's template is instantiated once per
+// file.
 #pragma once
 
 #include <caf/actor.hpp>

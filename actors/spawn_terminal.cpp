@@ -1,8 +1,8 @@
 #include <caf/actor_system.hpp>
 
-#include "actors/terminal_effects.hpp"
 #include "actors/shell.hpp"
 #include "actors/spawn.hpp"
+#include "actors/terminal_effects.hpp"
 
 namespace berth::actors {
 

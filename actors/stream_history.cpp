@@ -9,9 +9,11 @@ rejection to_rejection(const journal_error& error) {
     case journal_errc::too_large:
       return reject(rejection_code::limit_exceeded, error.message);
     case journal_errc::unknown_outcome:
-      return reject(rejection_code::unknown_outcome, error.message + "; retry with the same command id");
+      return reject(rejection_code::unknown_outcome,
+                    error.message + "; retry with the same command id");
     default:
-      return reject(rejection_code::unavailable, std::string{name_of(error.code)} + ": " + error.message);
+      return reject(rejection_code::unavailable,
+                    std::string{name_of(error.code)} + ": " + error.message);
   }
 }
 
@@ -20,9 +22,10 @@ rejection unknown_stream(const stream_id& stream) {
 }
 
 rejection quarantine(const stream_id& stream, stream_version at, const decode_error& why) {
-  return reject(rejection_code::quarantined,
-                stream.text() + " is set aside: version " + std::to_string(at.value) + " cannot be read by this build (" +
-                    why.message + "); upgrade the server, nothing is lost");
+  return reject(rejection_code::quarantined, stream.text() + " is set aside: version " +
+                                                 std::to_string(at.value) +
+                                                 " cannot be read by this build (" + why.message +
+                                                 "); upgrade the server, nothing is lost");
 }
 
 bool too_old(const command_id& id, timestamp now, std::chrono::hours window) {

@@ -31,7 +31,8 @@ struct loaded_stream {
   correlation_id correlation;  // of the last commit read; nil if a snapshot was all there was
 };
 
-// The state of a stream at its durable end, or at `upto`. Unreadable snapshots are skipped, unreadable events are not.
+// The state of a stream at its durable end, or at `upto`. Unreadable snapshots are skipped,
+// unreadable events are not.
 template <class A>
 outcome<loaded_stream<A>> load_stream(const journal& log, const stream_id& stream,
                                       std::optional<stream_version> upto = {}) {

@@ -2,8 +2,9 @@
 
 namespace berth::actors {
 
-viewer_handle::viewer_handle(runtime& shared, const attach_request& request, environment_id environment,
-                             std::uint64_t number, std::shared_ptr<terminal_viewer> viewer, bool driving)
+viewer_handle::viewer_handle(runtime& shared, const attach_request& request,
+                             environment_id environment, std::uint64_t number,
+                             std::shared_ptr<terminal_viewer> viewer, bool driving)
     : shared_{shared},
       terminal_{request.terminal},
       environment_{std::move(environment)},
@@ -31,17 +32,21 @@ void viewer_handle::resize(std::uint16_t cols, std::uint16_t rows) {
 
 void viewer_handle::input(std::uint64_t sequence, std::string bytes) {
   if (right_ != attach_right::drive)
-    return viewer_->input_refused(sequence, reject(rejection_code::forbidden, "attached to view, not to drive", "right"));
+    return viewer_->input_refused(
+        sequence, reject(rejection_code::forbidden, "attached to view, not to drive", "right"));
   // Driving moves on the first keystroke (term.md §5.14).
-  if (!driving_.exchange(true)) shared_.registry.deliver_if_resident(stream(), drive_message{number_});
+  if (!driving_.exchange(true))
+    shared_.registry.deliver_if_resident(stream(), drive_message{number_});
   shared_.options.host.terminal_input(
       environment_, terminal_, input_stream_, sequence, std::move(bytes),
       [viewer = viewer_, sequence](const host_result<input_outcome>& result) {
         if (!result)
-          return viewer->input_refused(sequence, reject(rejection_code::unavailable, result.error().message));
+          return viewer->input_refused(sequence,
+                                       reject(rejection_code::unavailable, result.error().message));
         if (result->refused_unknown_stream)
           return viewer->input_refused(
-              sequence, reject(rejection_code::wrong_state, "unknown_input_stream: hand the session over for a new one"));
+              sequence, reject(rejection_code::wrong_state,
+                               "unknown_input_stream: hand the session over for a new one"));
         if (result->refused_gap)
           return viewer->input_refused(sequence, reject(rejection_code::wrong_state,
                                                         "gap: the last applied sequence is " +

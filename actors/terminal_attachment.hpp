@@ -1,5 +1,5 @@
-// A viewer's handle: what it says becomes messages to the terminal's actor; typed input goes straight to the host,
-// the shortest way a keystroke can take.
+// A viewer's handle: what it says becomes messages to the terminal's actor; typed input goes
+// straight to the host, the shortest way a keystroke can take.
 #pragma once
 
 #include <atomic>
@@ -8,10 +8,11 @@
 
 namespace berth::actors {
 
-class viewer_handle : public terminal_attachment, public std::enable_shared_from_this<viewer_handle> {
+class viewer_handle : public terminal_attachment,
+                      public std::enable_shared_from_this<viewer_handle> {
  public:
-  viewer_handle(runtime& shared, const attach_request& request, environment_id environment, std::uint64_t number,
-                std::shared_ptr<terminal_viewer> viewer, bool driving);
+  viewer_handle(runtime& shared, const attach_request& request, environment_id environment,
+                std::uint64_t number, std::shared_ptr<terminal_viewer> viewer, bool driving);
   ~viewer_handle() override;
   void credit(std::uint64_t consumed, std::uint64_t until) override;
   void input(std::uint64_t sequence, std::string bytes) override;

@@ -46,13 +46,14 @@ void terminal_effects::reconcile(const terminal::state& now, stream_version at) 
   if (now.status == status::running) {
     go_live(now);
     follow();
-    if (now.close_asked && !std::exchange(close_sent_, true)) host.close_terminal(now.environment, id());
+    if (now.close_asked && !std::exchange(close_sent_, true))
+      host.close_terminal(now.environment, id());
   }
   if (now.status == status::ended) {
     go_live(now);
     following_ = false;
-    // Given up at its deadline, it may have been opened all the same.
-    if (now.end->reason == "failed" && !std::exchange(close_sent_, true)) host.close_terminal(now.environment, id());
+    // Its output is durable here: the agent may forget it. Given up at its deadline, it may run.
+    if (!std::exchange(close_sent_, true)) host.close_terminal(now.environment, id());
     live_->ended(*now.end);
     pump();
   }
@@ -80,13 +81,17 @@ void terminal_effects::open(const terminal::state& now) {
   spec.cols = now.cols;
   spec.rows = now.rows;
   context_.shared.options.host.open_terminal(
-      now.environment, spec, [this, post = context_.post](const host_result<terminal_started>& result) {
+      now.environment, spec,
+      [this, post = context_.post](const host_result<terminal_started>& result) {
         post([this, result] {
           opening_ = false;
-          if (result) return context_.report(terminal::report_started{latest_.incarnation, result->pid}, "open");
-          context_.report(terminal::report_ended{0, std::nullopt, 0, "failed",
-                                                 result.error().message + ". " + result.error().next_step},
-                          "open");
+          if (result)
+            return context_.report(terminal::report_started{latest_.incarnation, result->pid},
+                                   "open");
+          context_.report(
+              terminal::report_ended{0, std::nullopt, 0, "failed",
+                                     result.error().message + ". " + result.error().next_step},
+              "open");
         });
       });
 }
@@ -111,7 +116,8 @@ void terminal_effects::chunk(chunk_message& m) {
   constexpr auto refetch_delay = std::chrono::milliseconds{20};
   const auto taken = live_->chunk(m.offset, m.data);
   if (taken != terminal_stream::taken::all && following_) {
-    // What was not taken the agent still has: ask again, at once for a hole, later for a full queue.
+    // What was not taken the agent still has: ask again, at once for a hole, later for a full
+    // queue.
     following_ = false;
     const auto again = [this, post = context_.post] {
       post([this] {
@@ -136,8 +142,11 @@ void terminal_effects::host_ended(const terminal_end& end) {
 void terminal_effects::maybe_record_end() {
   if (!host_end_ || end_reported_ || !live_ || live_->durable() < host_end_->final_offset) return;
   end_reported_ = true;
-  context_.report(terminal::report_ended{host_end_->final_offset, host_end_->exit_code, host_end_->signal.value_or(0),
-                                         host_end_->reason, {}},
+  context_.report(terminal::report_ended{host_end_->final_offset,
+                                         host_end_->exit_code,
+                                         host_end_->signal.value_or(0),
+                                         host_end_->reason,
+                                         {}},
                   "ended");
 }
 
@@ -161,15 +170,16 @@ void terminal_effects::attach(const std::shared_ptr<attach_task>& task) {
     return;
   }
   const auto now = context_.shared.options.clock.now();
-  stream_viewer viewer{request.mode, request.right, request.session, request.from, request.credit_until, false, now,
-                       task->viewer};
+  stream_viewer viewer{request.mode, request.right,        request.session,
+                       request.from, request.credit_until, false,
+                       now,          task->viewer};
   const auto number = live_->attach(std::move(viewer));
   if (!number) return task->done(number.error());
   const bool nobody_drives = latest_.driver.value.empty();
   const bool driving = request.right == attach_right::drive && latest_.driver == request.session;
   attached_terminal attached;
-  attached.attachment = std::make_shared<viewer_handle>(context_.shared, request, latest_.environment, *number,
-                                                        task->viewer, driving);
+  attached.attachment = std::make_shared<viewer_handle>(
+      context_.shared, request, latest_.environment, *number, task->viewer, driving);
   attached.from = live_->find(*number)->cursor;
   attached.end = live_->end();
   attached.cols = latest_.cols;
@@ -200,8 +210,10 @@ void terminal_effects::resize(const resize_message& m) {
 void terminal_effects::pump() {
   if (!live_ || pumping_) return;
   if (!live_->pump()) return;
-  pumping_ = true;  // the rest in a later turn, so that one viewer's catch-up does not hold up the others
-  context_.shared.registry.deliver_if_resident({aggregate_kind::terminal, context_.key}, pump_message{});
+  pumping_ =
+      true;  // the rest in a later turn, so that one viewer's catch-up does not hold up the others
+  context_.shared.registry.deliver_if_resident({aggregate_kind::terminal, context_.key},
+                                               pump_message{});
 }
 
 void terminal_effects::pace() {
@@ -218,14 +230,16 @@ void terminal_effects::pace() {
 void terminal_effects::schedule_pace() {
   if (pace_timer_ || live_->viewer_count() == 0) return;
   pace_timer_ = true;
-  context_.shared.timers.after(context_.shared.options.limits.driver_silence_max,
-                               [&shared = context_.shared, stream = stream_id{aggregate_kind::terminal, context_.key}] {
-                                 shared.registry.deliver_if_resident(stream, pace_message{});
-                               });
+  context_.shared.timers.after(
+      context_.shared.options.limits.driver_silence_max,
+      [&shared = context_.shared, stream = stream_id{aggregate_kind::terminal, context_.key}] {
+        shared.registry.deliver_if_resident(stream, pace_message{});
+      });
 }
 
 template <>
-std::unique_ptr<effects<terminal::aggregate>> make_effects(effect_context<terminal::aggregate> context) {
+std::unique_ptr<effects<terminal::aggregate>> make_effects(
+    effect_context<terminal::aggregate> context) {
   return std::make_unique<terminal_effects>(std::move(context));
 }
 

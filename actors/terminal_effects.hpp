@@ -1,4 +1,5 @@
-// A terminal's effects: open its PTY, carry its output to the bulk log and to viewers, record its end.
+// A terminal's effects: open its PTY, carry its output to the bulk log and to viewers, record its
+// end.
 #pragma once
 
 #include <vector>
@@ -10,7 +11,8 @@ namespace berth::actors {
 
 class terminal_effects : public effects<terminal::aggregate> {
  public:
-  explicit terminal_effects(effect_context<terminal::aggregate> context) : context_{std::move(context)} {}
+  explicit terminal_effects(effect_context<terminal::aggregate> context)
+      : context_{std::move(context)} {}
   ~terminal_effects() override;
   void reconcile(const terminal::state& now, stream_version at) override;
   bool busy() const override;
@@ -38,7 +40,8 @@ class terminal_effects : public effects<terminal::aggregate> {
   stream_version latest_at_;
   std::unique_ptr<terminal_stream> live_;
   std::optional<terminal_end> host_end_;  // told by the host, recorded once its bytes are durable
-  std::vector<std::shared_ptr<attach_task>> waiting_;  // attaches that came before the terminal was open
+  std::vector<std::shared_ptr<attach_task>>
+      waiting_;  // attaches that came before the terminal was open
   std::uint64_t paced_until_{};
   bool reconciled_{};  // latest_ is the stream's; before that nothing is known
   bool opening_{};
@@ -50,6 +53,7 @@ class terminal_effects : public effects<terminal::aggregate> {
 };
 
 template <>
-std::unique_ptr<effects<terminal::aggregate>> make_effects(effect_context<terminal::aggregate> context);
+std::unique_ptr<effects<terminal::aggregate>> make_effects(
+    effect_context<terminal::aggregate> context);
 
 }  // namespace berth::actors

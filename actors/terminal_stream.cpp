@@ -6,7 +6,8 @@
 
 namespace berth::actors {
 
-terminal_stream::terminal_stream(terminal_id id, const kernel_options& options, std::uint16_t cols, std::uint16_t rows)
+terminal_stream::terminal_stream(terminal_id id, const kernel_options& options, std::uint16_t cols,
+                                 std::uint16_t rows)
     : id_{std::move(id)}, options_{options}, cols_{cols}, rows_{rows} {
   const auto known = options_.bulk.extent(id_);
   end_ = known.next;
@@ -55,9 +56,9 @@ void terminal_stream::ended(const terminal::ended& end) {
   for (auto it = viewers_.begin(); it != viewers_.end();) {
     const auto now = it++;
     if (now->second.cursor > end.final_offset) {
-      now->second.out->failed(reject(rejection_code::limit_exceeded,
-                                     "truncated: the terminal ended at offset " + std::to_string(end.final_offset),
-                                     "from"));
+      now->second.out->failed(reject(
+          rejection_code::limit_exceeded,
+          "truncated: the terminal ended at offset " + std::to_string(end.final_offset), "from"));
       viewers_.erase(now);
     }
   }
@@ -65,27 +66,30 @@ void terminal_stream::ended(const terminal::ended& end) {
 
 outcome<std::uint64_t> terminal_stream::attach(stream_viewer viewer) {
   if (viewers_.size() >= options_.limits.viewers_per_terminal_max)
-    return reject(rejection_code::limit_exceeded, "the terminal has " + std::to_string(viewers_.size()) +
-                                                      " viewers, its bound");
+    return reject(rejection_code::limit_exceeded,
+                  "the terminal has " + std::to_string(viewers_.size()) + " viewers, its bound");
   const auto first = options_.bulk.extent(id_).first;
   if (viewer.cursor == ~std::uint64_t{0}) viewer.cursor = end_;
   if (ended_ && viewer.cursor > ended_->final_offset)
     return reject(rejection_code::limit_exceeded,
-                  "truncated: the terminal ended at offset " + std::to_string(ended_->final_offset), "from");
+                  "truncated: the terminal ended at offset " + std::to_string(ended_->final_offset),
+                  "from");
   if (viewer.cursor < first) {
     if (viewer.mode == attach_mode::exact)
       return reject(rejection_code::limit_exceeded,
                     "expired: the first offset kept is " + std::to_string(first), "from");
     viewer.wants_snapshot = true;
   }
-  if (viewer.mode == attach_mode::screen && end_ > viewer.cursor + options_.limits.screen_lag_bytes_max)
+  if (viewer.mode == attach_mode::screen &&
+      end_ > viewer.cursor + options_.limits.screen_lag_bytes_max)
     viewer.wants_snapshot = true;
   const auto number = ++next_viewer_;
   viewers_.emplace(number, std::move(viewer));
   return number;
 }
 
-void terminal_stream::credit(std::uint64_t number, std::uint64_t consumed, std::uint64_t until, timestamp now) {
+void terminal_stream::credit(std::uint64_t number, std::uint64_t consumed, std::uint64_t until,
+                             timestamp now) {
   auto* viewer = find(number);
   if (!viewer || consumed > viewer->cursor) return;
   viewer->credited_at = now;
@@ -124,8 +128,9 @@ bool terminal_stream::deliver(stream_viewer& viewer, std::uint64_t until) {
     if (budget == 0) return true;
     const auto from = find_bytes(viewer.cursor);
     if (!from) {
-      viewer.out->failed(reject(rejection_code::unavailable,
-                                "the bytes from offset " + std::to_string(viewer.cursor) + " cannot be read"));
+      viewer.out->failed(
+          reject(rejection_code::unavailable,
+                 "the bytes from offset " + std::to_string(viewer.cursor) + " cannot be read"));
       viewer.credit_until = 0;
       return false;
     }
@@ -142,8 +147,9 @@ std::optional<terminal_stream::hot_chunk> terminal_stream::find_bytes(std::uint6
   constexpr std::size_t read_bytes = 64 * 1024;
   BERTH_ASSERT(from < end_);
   if (!hot_.empty() && from >= hot_.front().offset) {
-    auto after = std::upper_bound(hot_.begin(), hot_.end(), from,
-                                  [](std::uint64_t offset, const hot_chunk& chunk) { return offset < chunk.offset; });
+    auto after = std::upper_bound(
+        hot_.begin(), hot_.end(), from,
+        [](std::uint64_t offset, const hot_chunk& chunk) { return offset < chunk.offset; });
     return *std::prev(after);
   }
   auto read = options_.bulk.read(id_, from, read_bytes);
@@ -185,14 +191,18 @@ bool terminal_stream::paint(stream_viewer& viewer) {
   return viewer.cursor < std::min(end_, viewer.credit_until);
 }
 
-void terminal_stream::finish(stream_viewer& viewer) { viewer.out->ended(*ended_); }
+void terminal_stream::finish(stream_viewer& viewer) {
+  viewer.out->ended(*ended_);
+}
 
 std::uint64_t terminal_stream::read_until(timestamp now) const {
   const auto bound = durable_ + options_.limits.terminal_free_window_bytes;
   std::optional<std::uint64_t> driven;
   for (const auto& [number, viewer] : viewers_) {
     if (viewer.right != attach_right::drive || viewer.session != driver_) continue;
-    if (viewer.credited_at + options_.limits.driver_silence_max < now && viewer.cursor >= viewer.credit_until) continue;
+    if (viewer.credited_at + options_.limits.driver_silence_max < now &&
+        viewer.cursor >= viewer.credit_until)
+      continue;
     driven = std::max(driven.value_or(0), viewer.credit_until);
   }
   return driven ? std::min(bound, std::max(*driven, end_)) : bound;

@@ -1,12 +1,15 @@
-// The live side of one terminal: output coming in from the agent, going out to viewers at their credit's pace, and to
-// the bulk log. Plain and deterministic: one caller (the terminal's actor), no thread, no clock of its own.
+// The live side of one terminal: output coming in from the agent, going out to viewers at their
+// credit's pace, and to the bulk log. Plain and deterministic: one caller (the terminal's actor),
+// no thread, no clock of its own.
 //
-//   agent offsets:  0 …… first(bulk) …… durable …… [hot ring ………… end)         viewer: cursor <= credit_until
+//   agent offsets:  0 …… first(bulk) …… durable …… [hot ring ………… end)         viewer: cursor <=
+//   credit_until
 //
-// Rules: a chunk is forwarded at once and appended to the bulk log (the one exception to durable-before-seen);
-// repeats are cut; a hole is answered by following the agent again from `end`. `exact` viewers get every byte from
-// their cursor; a `screen` viewer that lags gets gap[a,b) and a snapshot at b. Viewers never slow the PTY except the
-// driver, whose credit bounds what the agent reads (term.md §5.7).
+// Rules: a chunk is forwarded at once and appended to the bulk log (the one exception to
+// durable-before-seen); repeats are cut; a hole is answered by following the agent again from
+// `end`. `exact` viewers get every byte from their cursor; a `screen` viewer that lags gets
+// gap[a,b) and a snapshot at b. Viewers never slow the PTY except the driver, whose credit bounds
+// what the agent reads (term.md §5.7).
 #pragma once
 
 #include <deque>
@@ -31,13 +34,18 @@ struct stream_viewer {
 
 class terminal_stream {
  public:
-  terminal_stream(terminal_id id, const kernel_options& options, std::uint16_t cols, std::uint16_t rows);
+  terminal_stream(terminal_id id, const kernel_options& options, std::uint16_t cols,
+                  std::uint16_t rows);
 
   // Where the agent should go on: one past the last byte here or in the bulk log.
   std::uint64_t end() const { return end_; }
   std::uint64_t durable() const { return durable_; }
 
-  enum class taken { all, hole, refused };  // refused: the bulk log's queue is full, try again later
+  enum class taken {
+    all,
+    hole,
+    refused
+  };  // refused: the bulk log's queue is full, try again later
   taken chunk(std::uint64_t offset, const shared_bytes& data);
   void synced(std::uint64_t durable);
   void resized(std::uint64_t offset, std::uint16_t cols, std::uint16_t rows);
@@ -51,7 +59,8 @@ class terminal_stream {
   stream_viewer* find(std::uint64_t viewer);
   std::size_t viewer_count() const { return viewers_.size(); }
 
-  // Delivers what credit allows, a bounded amount a viewer. True: somebody has more to get, call again.
+  // Delivers what credit allows, a bounded amount a viewer. True: somebody has more to get, call
+  // again.
   bool pump();
 
   // Up to where the agent may read the PTY now.

@@ -8,7 +8,9 @@ timers::timers(const clock& time, bool simulated) : clock_{time} {
   if (!simulated) thread_ = std::thread{[this] { run(); }};
 }
 
-timers::~timers() { stop(); }
+timers::~timers() {
+  stop();
+}
 
 void timers::at(timestamp when, std::function<void()> what) {
   bool sooner = false;

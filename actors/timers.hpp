@@ -1,5 +1,6 @@
-// One-shot timers on the kernel's clock, one thread; none in simulation, where the owner fires what is due.
-// CAF's delayed messages are not used: a cancelled one would stay in memory until it expires.
+// One-shot timers on the kernel's clock, one thread; none in simulation, where the owner fires what
+// is due. CAF's delayed messages are not used: a cancelled one would stay in memory until it
+// expires.
 #pragma once
 
 #include <condition_variable>
@@ -20,9 +21,12 @@ class timers {
   timers(const timers&) = delete;
   timers& operator=(const timers&) = delete;
 
-  // Runs `what` once at or soon after `when` (within 20 ms), on the timer thread; it must not block. Any thread.
+  // Runs `what` once at or soon after `when` (within 20 ms), on the timer thread; it must not
+  // block. Any thread.
   void at(timestamp when, std::function<void()> what);
-  void after(std::chrono::microseconds delay, std::function<void()> what) { at(clock_.now() + delay, std::move(what)); }
+  void after(std::chrono::microseconds delay, std::function<void()> what) {
+    at(clock_.now() + delay, std::move(what));
+  }
   void stop();
 
   std::size_t fire_due();  // simulation

@@ -1,5 +1,6 @@
-// A projection answers one question by folding every commit of the journal, in offset order, into rows.
-// fold is pure: the same commits give the same rows, to the byte. It never skips and never refuses.
+// A projection answers one question by folding every commit of the journal, in offset order, into
+// rows. fold is pure: the same commits give the same rows, to the byte. It never skips and never
+// refuses.
 #pragma once
 
 #include <cstdint>

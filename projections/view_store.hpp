@@ -1,5 +1,6 @@
 // Where views live: ordered rows by key, and a checkpoint written with them in one atomic batch.
-// A projection sees only a `view` (its own rows); the store, the generations and the checkpoint are the projector's.
+// A projection sees only a `view` (its own rows); the store, the generations and the checkpoint are
+// the projector's.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +25,13 @@ class view {
   virtual void put(std::string_view key, std::string_view row) = 0;
   virtual void erase(std::string_view key) = 0;
   // Rows with prefix and key > after (or all), in key order, at most limit.
-  virtual std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix, std::string_view after,
+  virtual std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix,
+                                                                std::string_view after,
                                                                 std::size_t limit) const = 0;
 };
 
-// A view name and its generation: a rebuild fills a new generation beside the live one and then swaps.
+// A view name and its generation: a rebuild fills a new generation beside the live one and then
+// swaps.
 struct view_generation {
   std::string name;
   std::uint32_t generation{};
@@ -40,9 +43,12 @@ class view_store {
   virtual ~view_store() = default;
   // Live generation of a view; 1 for a new one.
   virtual std::uint32_t live_generation(const std::string& name) const = 0;
-  virtual std::optional<position> checkpoint(const view_generation& of, std::uint32_t partition) const = 0;
-  virtual std::unique_ptr<view> read(const view_generation& of) const = 0;  // read only: put and erase assert
-  // Starts a batch over a generation; commit() writes rows and checkpoint atomically, unsynced (rebuildable).
+  virtual std::optional<position> checkpoint(const view_generation& of,
+                                             std::uint32_t partition) const = 0;
+  virtual std::unique_ptr<view> read(
+      const view_generation& of) const = 0;  // read only: put and erase assert
+  // Starts a batch over a generation; commit() writes rows and checkpoint atomically, unsynced
+  // (rebuildable).
   class batch : public view {
    public:
     virtual journal_result<bool> commit(position checkpoint) = 0;

@@ -7,5 +7,7 @@
 
 namespace berth {
 using shared_bytes = std::shared_ptr<const std::string>;
-inline shared_bytes share(std::string bytes) { return std::make_shared<const std::string>(std::move(bytes)); }
+inline shared_bytes share(std::string bytes) {
+  return std::make_shared<const std::string>(std::move(bytes));
+}
 }  // namespace berth

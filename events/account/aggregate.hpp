@@ -1,10 +1,10 @@
 // The account aggregate as the shell sees it (events/core/aggregate.hpp). Pure; any thread.
 #pragma once
 
-#include "events/core/aggregate.hpp"
 #include "events/account/commands.hpp"
 #include "events/account/events.hpp"
 #include "events/account/state.hpp"
+#include "events/core/aggregate.hpp"
 
 namespace berth::account {
 
@@ -14,7 +14,8 @@ struct aggregate {
   using event = account::event;
   static constexpr auto kind = aggregate_kind::account;
   static constexpr std::uint32_t fold_version = 1;
-  static decision<event> decide(const state& now, const command& asked, const decide_context& context);
+  static decision<event> decide(const state& now, const command& asked,
+                                const decide_context& context);
   static state apply(state now, const event& happened);
   static event_record encode(const event& happened);
   static decoded<event> decode(const event_record& record);

@@ -8,9 +8,10 @@
 
 namespace berth::account {
 
-inline constexpr std::size_t tokens_max = 256;             // live ones
-inline constexpr std::size_t environments_max = 1024;      // not deleted
-inline constexpr std::size_t name_bytes_max = 63;          // RFC 1123 label: lower-case letters, digits, '-'
+inline constexpr std::size_t tokens_max = 256;         // live ones
+inline constexpr std::size_t environments_max = 1024;  // not deleted
+inline constexpr std::size_t name_bytes_max =
+    63;  // RFC 1123 label: lower-case letters, digits, '-'
 
 struct token {
   std::string label;

@@ -1,7 +1,9 @@
-// An aggregate is three pure things: a state, decide and apply. One generic shell (actors/) runs any of them.
+// An aggregate is three pure things: a state, decide and apply. One generic shell (actors/) runs
+// any of them.
 //
-//   decide(state, command, context) -> events, or one rejection    may refuse; time comes in as context
-//   apply(state, event)             -> state                        total: never refuses, never does I/O
+//   decide(state, command, context) -> events, or one rejection    may refuse; time comes in as
+//   context apply(state, event)             -> state                        total: never refuses,
+//   never does I/O
 //
 // Whatever else the shell needs (bytes, texts) is pure too and listed in the concept below.
 #pragma once
@@ -27,8 +29,8 @@ struct decide_context {
   timestamp now{};
 };
 
-// One event as stored: `type` is the union tag of the aggregate's schema, never reused; `payload` is the
-// FlatBuffer of that schema's root table (schemas/<aggregate>.fbs).
+// One event as stored: `type` is the union tag of the aggregate's schema, never reused; `payload`
+// is the FlatBuffer of that schema's root table (schemas/<aggregate>.fbs).
 struct event_record {
   std::uint16_t type{};
   std::string payload;
@@ -42,7 +44,8 @@ struct decode_error {
 };
 template <class T>
 using decoded = boost::system::result<T, decode_error>;
-[[noreturn]] void throw_exception_from_error(const decode_error& error, const boost::source_location& where);
+[[noreturn]] void throw_exception_from_error(const decode_error& error,
+                                             const boost::source_location& where);
 
 // `struct account_aggregate { using state = account::state; …; static … }` satisfies this.
 template <class A>
@@ -54,12 +57,15 @@ concept aggregate = requires(const typename A::state& state, const typename A::c
   { A::apply(typename A::state{}, event) } -> std::same_as<typename A::state>;
   { A::encode(event) } -> std::same_as<event_record>;
   { A::decode(record) } -> std::same_as<decoded<typename A::event>>;
-  // Snapshot bytes; equal states give equal bytes (state hashes are compared across builds and rebuilds).
+  // Snapshot bytes; equal states give equal bytes (state hashes are compared across builds and
+  // rebuilds).
   { A::encode_state(state) } -> std::same_as<std::string>;
   { A::decode_state(bytes) } -> std::same_as<decoded<typename A::state>>;
-  // Canonical text of a command, for its idempotency hash. Same content, same text; may hold secrets: never logged.
+  // Canonical text of a command, for its idempotency hash. Same content, same text; may hold
+  // secrets: never logged.
   { A::canonical(command) } -> std::same_as<std::string>;
-  // Changes whenever apply or the state's encoding changes meaning; older snapshots are then skipped.
+  // Changes whenever apply or the state's encoding changes meaning; older snapshots are then
+  // skipped.
   { A::fold_version } -> std::convertible_to<std::uint32_t>;
   // When the shell must send `A::command{deadline_passed…}`; nothing if the state is not transient.
   { A::deadline(state) } -> std::same_as<std::optional<timestamp>>;

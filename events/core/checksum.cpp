@@ -15,7 +15,8 @@ namespace berth {
 namespace {
 
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) std::uint32_t crc32c_sse42(std::string_view bytes, std::uint32_t crc) {
+__attribute__((target("sse4.2"))) std::uint32_t crc32c_sse42(std::string_view bytes,
+                                                             std::uint32_t crc) {
   const char* at = bytes.data();
   std::size_t left = bytes.size();
   std::uint64_t wide = crc;
@@ -57,7 +58,8 @@ std::uint32_t crc32c(std::string_view bytes, std::uint32_t before) {
 std::uint32_t crc32c_portable(std::string_view bytes, std::uint32_t before) {
   static constexpr auto table = make_table();
   auto crc = ~before;
-  for (const char byte : bytes) crc = (crc >> 8) ^ table[(crc ^ static_cast<unsigned char>(byte)) & 0xFF];
+  for (const char byte : bytes)
+    crc = (crc >> 8) ^ table[(crc ^ static_cast<unsigned char>(byte)) & 0xFF];
   return ~crc;
 }
 

@@ -1,4 +1,5 @@
-// The two digests of stored bytes: CRC-32C finds damage, SHA-256 proves content and order. Pure; any thread.
+// The two digests of stored bytes: CRC-32C finds damage, SHA-256 proves content and order. Pure;
+// any thread.
 #pragma once
 
 #include <array>
@@ -8,7 +9,8 @@
 
 namespace berth {
 
-// CRC-32C (Castagnoli, RFC 3720 B.4). Continues from `before`: crc32c(b, crc32c(a)) == crc32c(a + b).
+// CRC-32C (Castagnoli, RFC 3720 B.4). Continues from `before`: crc32c(b, crc32c(a)) == crc32c(a +
+// b).
 std::uint32_t crc32c(std::string_view bytes, std::uint32_t before = 0);
 // The same without the processor's instruction, for machines that lack it.
 std::uint32_t crc32c_portable(std::string_view bytes, std::uint32_t before = 0);

@@ -13,7 +13,8 @@
 namespace berth {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "envelopes are copied as they lie in memory");
+static_assert(std::endian::native == std::endian::little,
+              "envelopes are copied as they lie in memory");
 
 constexpr std::uint32_t magic = 0x31435242;  // "BRC1"
 constexpr std::size_t body_bytes_max = 64 << 20;
@@ -25,12 +26,22 @@ constexpr std::size_t flatbuffer_alignment_bytes = 16;
 
 // Byte offsets of the envelope's fields, as drawn in the header.
 enum field : std::size_t {
-  at_magic = 0, at_partition = 4, at_epoch = 8, at_nonce = 16, at_sequence = 24, at_time = 32,
-  at_body_size = 40, at_checksum = 44, at_previous_hash = 48, at_reserved = 80
+  at_magic = 0,
+  at_partition = 4,
+  at_epoch = 8,
+  at_nonce = 16,
+  at_sequence = 24,
+  at_time = 32,
+  at_body_size = 40,
+  at_checksum = 44,
+  at_previous_hash = 48,
+  at_reserved = 80
 };
 
 template <class T>
-void store(char* envelope, std::size_t at, T value) { std::memcpy(envelope + at, &value, sizeof value); }
+void store(char* envelope, std::size_t at, T value) {
+  std::memcpy(envelope + at, &value, sizeof value);
+}
 
 template <class T>
 T load(std::string_view record, std::size_t at) {
@@ -50,8 +61,8 @@ std::uint32_t checksum_of(std::string_view record) {
 }
 
 chain_hash hash_of(std::string_view record) {
-  return sha256({record.substr(at_previous_hash, sizeof(chain_hash)), record.substr(0, hashed_bytes),
-                 record.substr(commit_envelope::size)});
+  return sha256({record.substr(at_previous_hash, sizeof(chain_hash)),
+                 record.substr(0, hashed_bytes), record.substr(commit_envelope::size)});
 }
 
 std::string place(position where) {
@@ -72,7 +83,8 @@ bool is_known(aggregate_kind kind) {
     case aggregate_kind::session:
     case aggregate_kind::environment:
     case aggregate_kind::terminal:
-    case aggregate_kind::host: return true;
+    case aggregate_kind::host:
+      return true;
   }
   return false;
 }
@@ -88,10 +100,13 @@ byte_vector bytes_of(flatbuffers::FlatBufferBuilder& builder, const uuid& id) {
 }
 
 std::string string_of(const flatbuffers::Vector<std::uint8_t>* bytes) {
-  return bytes ? std::string{reinterpret_cast<const char*>(bytes->data()), bytes->size()} : std::string{};
+  return bytes ? std::string{reinterpret_cast<const char*>(bytes->data()), bytes->size()}
+               : std::string{};
 }
 
-std::string string_of(const flatbuffers::String* text) { return text ? text->str() : std::string{}; }
+std::string string_of(const flatbuffers::String* text) {
+  return text ? text->str() : std::string{};
+}
 
 // An absent id is nil; any other size than 16 bytes is not an id.
 bool read_uuid(const flatbuffers::Vector<std::uint8_t>* bytes, uuid& into) {
@@ -105,13 +120,15 @@ journal_result<commit_body> body_of(const fb::CommitBody& stored) {
   commit_body body;
   body.stream = {static_cast<aggregate_kind>(stored.kind()), stored.key()->str()};
   if (!is_known(body.stream.kind))
-    return bad_body("aggregate kind " + std::to_string(stored.kind()) + " is unknown to this build");
+    return bad_body("aggregate kind " + std::to_string(stored.kind()) +
+                    " is unknown to this build");
   if (stored.first() == 0) return bad_body("first version is 0; versions start at 1");
   body.first = {stored.first()};
   if (!read_uuid(stored.command(), body.command)) return bad_body("command id is not 16 bytes");
   body.command_hash = stored.command_hash();
   body.by = {{string_of(stored.account())}, string_of(stored.actor()), stored.is_system()};
-  if (!read_uuid(stored.correlation(), body.correlation)) return bad_body("correlation id is not 16 bytes");
+  if (!read_uuid(stored.correlation(), body.correlation))
+    return bad_body("correlation id is not 16 bytes");
   if (stored.cause_kind() != 0) {
     const auto kind = static_cast<aggregate_kind>(stored.cause_kind());
     if (!is_known(kind)) return bad_body("kind of the cause is unknown to this build");
@@ -129,7 +146,9 @@ journal_result<commit_body> body_of(const fb::CommitBody& stored) {
 
 }  // namespace
 
-principal system_principal(const account_id& on_behalf_of) { return {on_behalf_of, "system", true}; }
+principal system_principal(const account_id& on_behalf_of) {
+  return {on_behalf_of, "system", true};
+}
 
 std::string encode_body(const commit_body& body) {
   BERTH_ASSERT(body.first.value > 0);
@@ -152,16 +171,18 @@ std::string encode_body(const commit_body& body) {
   const auto event_list = builder.CreateVector(events);
   const auto answer = bytes_of(builder, body.answer);
   builder.Finish(fb::CreateCommitBody(
-      builder, static_cast<std::uint8_t>(body.stream.kind), key, body.first.value, command, body.command_hash,
-      account, actor, body.by.is_system, correlation,
-      body.because ? static_cast<std::uint8_t>(body.because->stream.kind) : std::uint8_t{0}, cause_key,
-      body.because ? body.because->version.value : 0, to_us(body.asked_at), event_list, answer));
+      builder, static_cast<std::uint8_t>(body.stream.kind), key, body.first.value, command,
+      body.command_hash, account, actor, body.by.is_system, correlation,
+      body.because ? static_cast<std::uint8_t>(body.because->stream.kind) : std::uint8_t{0},
+      cause_key, body.because ? body.because->version.value : 0, to_us(body.asked_at), event_list,
+      answer));
   return {reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize()};
 }
 
 journal_result<commit_body> decode_body(std::string_view bytes) {
   if (bytes.size() > body_bytes_max) return bad_body("larger than 64 MiB");
-  // The verifier checks alignment against the buffer's start only, so the start itself must be aligned.
+  // The verifier checks alignment against the buffer's start only, so the start itself must be
+  // aligned.
   std::unique_ptr<char[]> copy;
   if (reinterpret_cast<std::uintptr_t>(bytes.data()) % flatbuffer_alignment_bytes != 0) {
     copy.reset(new char[bytes.size()]);
@@ -170,7 +191,8 @@ journal_result<commit_body> decode_body(std::string_view bytes) {
   }
   const auto* start = reinterpret_cast<const std::uint8_t*>(bytes.data());
   flatbuffers::Verifier verifier{start, bytes.size(), body_depth_max, body_tables_max};
-  if (!verifier.VerifyBuffer<fb::CommitBody>(nullptr)) return bad_body("not a commit of schemas/commit.fbs");
+  if (!verifier.VerifyBuffer<fb::CommitBody>(nullptr))
+    return bad_body("not a commit of schemas/commit.fbs");
   return body_of(*flatbuffers::GetRoot<fb::CommitBody>(start));
 }
 
@@ -197,11 +219,14 @@ sealed_record seal(const commit_envelope& envelope, std::string_view body_bytes)
 journal_result<opened_record> open_record(std::string_view record, position where,
                                           const chain_hash* expected_previous) {
   if (record.size() < commit_envelope::size)
-    return corrupt(where, "record of " + std::to_string(record.size()) + " bytes is shorter than its envelope");
-  if (load<std::uint32_t>(record, at_magic) != magic) return corrupt(where, "record does not begin with BRC1");
+    return corrupt(where, "record of " + std::to_string(record.size()) +
+                              " bytes is shorter than its envelope");
+  if (load<std::uint32_t>(record, at_magic) != magic)
+    return corrupt(where, "record does not begin with BRC1");
   const auto body_size = load<std::uint32_t>(record, at_body_size);
   if (body_size != record.size() - commit_envelope::size)
-    return corrupt(where, "record says its body has " + std::to_string(body_size) + " bytes, it has " +
+    return corrupt(where, "record says its body has " + std::to_string(body_size) +
+                              " bytes, it has " +
                               std::to_string(record.size() - commit_envelope::size));
   if (load<std::uint32_t>(record, at_checksum) != checksum_of(record))
     return corrupt(where, "checksum does not match");

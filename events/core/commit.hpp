@@ -1,21 +1,22 @@
 // A commit is what one command wrote: the unit of atomicity, one journal record, one Kafka message.
 //
-//   stored record = envelope (fixed 96 bytes, little endian) + body (FlatBuffer, schemas/commit.fbs)
+//   stored record = envelope (fixed 96 bytes, little endian) + body (FlatBuffer,
+//   schemas/commit.fbs)
 //
 //   envelope: offset  size
 //     magic    0       4    "BRC1"
 //     partition 4      4
 //     epoch    8       8    owner epoch of the partition's leader
 //     nonce   16       8    of that leader
-//     sequence 24      8    1, 2, 3 … within the partition, no gap (= position.offset on the embedded engine)
-//     time_us 32       8    commit time, assigned by the writer, never decreasing within a partition
-//     body_size 40     4
-//     checksum 44      4    CRC-32C of the envelope with this field zero, followed by the body
-//     previous_hash 48 32   chain hash of the record before
+//     sequence 24      8    1, 2, 3 … within the partition, no gap (= position.offset on the
+//     embedded engine) time_us 32       8    commit time, assigned by the writer, never decreasing
+//     within a partition body_size 40     4 checksum 44      4    CRC-32C of the envelope with this
+//     field zero, followed by the body previous_hash 48 32   chain hash of the record before
 //     reserved 80      16   zero
 //
 //   chain hash = SHA-256(previous_hash || envelope bytes 0..43 || body)
-// The body's bytes are the same in every engine; the envelope is made anew when a journal is copied.
+// The body's bytes are the same in every engine; the envelope is made anew when a journal is
+// copied.
 #pragma once
 
 #include <array>
@@ -34,7 +35,8 @@ namespace berth {
 
 using chain_hash = std::array<std::uint8_t, 32>;
 
-// Who asks: an account, by a session or an API token. `system` is Berth itself (effects, deadlines).
+// Who asks: an account, by a session or an API token. `system` is Berth itself (effects,
+// deadlines).
 struct principal {
   account_id account;
   std::string actor;  // token or session id, or "system"; for the audit view
@@ -52,7 +54,8 @@ struct cause {
 
 struct commit_body {
   stream_id stream;
-  stream_version first;  // version of events[0]; an eventless commit holds the current version + 0 events
+  stream_version
+      first;  // version of events[0]; an eventless commit holds the current version + 0 events
   command_id command;
   std::uint64_t command_hash{};  // of the canonical command; tells a retry from a conflict
   principal by;
@@ -60,7 +63,8 @@ struct commit_body {
   std::optional<cause> because;
   timestamp asked_at;  // the shell's clock at decide; events carry what they need themselves
   std::vector<event_record> events;
-  std::string answer;  // what the command's answer carries beside version and position; may be empty
+  std::string
+      answer;  // what the command's answer carries beside version and position; may be empty
 
   stream_version last() const { return {first.value + events.size() - 1}; }
   bool operator==(const commit_body&) const = default;
@@ -93,7 +97,8 @@ struct sealed_record {
 };
 sealed_record seal(const commit_envelope& envelope, std::string_view body_bytes);
 
-// Checks size, magic, checksum; `expected_previous`, if given, is compared too. Errors name `where`.
+// Checks size, magic, checksum; `expected_previous`, if given, is compared too. Errors name
+// `where`.
 struct opened_record {
   commit_envelope envelope;
   std::string_view body_bytes;  // into the argument

@@ -41,20 +41,28 @@ struct uuid {
   // A version 7 id from a time and 10 random bytes; both are arguments because events/ is pure.
   static uuid v7(std::int64_t time_ms, const std::array<std::uint8_t, 10>& random);
   // The id every retry arrives at: SHA-256 of the parts, as version 8.
-  static uuid derived(std::string_view domain, std::string_view part_a, std::string_view part_b = {});
+  static uuid derived(std::string_view domain, std::string_view part_a,
+                      std::string_view part_b = {});
 };
 
-using command_id = uuid;       // idempotency key of a command, scoped to its principal
-using correlation_id = uuid;   // joins what one request caused
-using effect_id = uuid;        // names one effect; hosts answer a repeated one with the recorded outcome
+using command_id = uuid;      // idempotency key of a command, scoped to its principal
+using correlation_id = uuid;  // joins what one request caused
+using effect_id = uuid;  // names one effect; hosts answer a repeated one with the recorded outcome
 using input_stream_id = uuid;  // names one session's typed input to one terminal
 
 // 26 lower-case Crockford base32 characters of 128 bits.
 std::string base32(const std::array<std::uint8_t, 16>& bits);
 // `<prefix>_<base32 of uuid::derived(prefix, account, command)>`: the id of what a command creates.
-std::string derived_id(std::string_view prefix, std::string_view account, const command_id& command);
+std::string derived_id(std::string_view prefix, std::string_view account,
+                       const command_id& command);
 
-enum class aggregate_kind : std::uint8_t { account = 1, session = 2, environment = 3, terminal = 4, host = 5 };
+enum class aggregate_kind : std::uint8_t {
+  account = 1,
+  session = 2,
+  environment = 3,
+  terminal = 4,
+  host = 5
+};
 std::string_view name_of(aggregate_kind kind);
 std::optional<aggregate_kind> parse_aggregate_kind(std::string_view name);
 
@@ -91,7 +99,8 @@ struct std::hash<berth::stream_id> {
 template <>
 struct std::hash<berth::uuid> {
   std::size_t operator()(const berth::uuid& id) const noexcept {
-    return std::hash<std::string_view>{}({reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()});
+    return std::hash<std::string_view>{}(
+        {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()});
   }
 };
 template <class Tag>

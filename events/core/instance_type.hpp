@@ -1,4 +1,5 @@
-// Instance types and their prices. A price is fixed by the version of the list it came from: bills name it.
+// Instance types and their prices. A price is fixed by the version of the list it came from: bills
+// name it.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,8 @@ inline constexpr std::int64_t pico_usd_per_usd = 1'000'000'000'000;
 inline constexpr std::int64_t pico_usd_per_micro_usd = 1'000'000;
 
 struct instance_type {
-  std::string_view name;               // "lightweight"
-  std::uint32_t cpu_millis{};          // 1000 = one core
+  std::string_view name;       // "lightweight"
+  std::uint32_t cpu_millis{};  // 1000 = one core
   std::uint64_t memory_bytes{};
   std::uint32_t pids_max{};
   std::int64_t price_pico_usd_per_second{};  // while RUNNING

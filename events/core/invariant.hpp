@@ -6,5 +6,6 @@ namespace berth {
 [[noreturn]] void invariant_failed(const char* condition, const char* file, int line);
 }  // namespace berth
 
-#define BERTH_ASSERT(condition) \
-  (static_cast<bool>(condition) ? void(0) : ::berth::invariant_failed(#condition, __FILE__, __LINE__))
+#define BERTH_ASSERT(condition)           \
+  (static_cast<bool>(condition) ? void(0) \
+                                : ::berth::invariant_failed(#condition, __FILE__, __LINE__))

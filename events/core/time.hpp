@@ -12,8 +12,12 @@ namespace berth {
 using microseconds = std::chrono::microseconds;
 using timestamp = std::chrono::sys_time<microseconds>;
 
-inline std::int64_t to_us(timestamp t) { return t.time_since_epoch().count(); }
-inline timestamp from_us(std::int64_t us) { return timestamp{microseconds{us}}; }
+inline std::int64_t to_us(timestamp t) {
+  return t.time_since_epoch().count();
+}
+inline timestamp from_us(std::int64_t us) {
+  return timestamp{microseconds{us}};
+}
 
 // RFC 3339 with microseconds: 2026-11-21T13:04:05.000001Z.
 std::string to_rfc3339(timestamp t);

@@ -9,8 +9,13 @@
 
 namespace berth::host {
 
-struct enlist { std::string boot; std::string provider; };  // `boot`: the machine's boot id
-struct record_alive { timestamp until; };
+struct enlist {
+  std::string boot;
+  std::string provider;
+};  // `boot`: the machine's boot id
+struct record_alive {
+  timestamp until;
+};
 
 using command = std::variant<enlist, record_alive>;
 

@@ -8,8 +8,17 @@
 
 namespace berth::host {
 
-struct registered { std::string boot; std::string provider; timestamp at; bool operator==(const registered&) const = default; };
-struct alive_seen { timestamp until; timestamp at; bool operator==(const alive_seen&) const = default; };
+struct registered {
+  std::string boot;
+  std::string provider;
+  timestamp at;
+  bool operator==(const registered&) const = default;
+};
+struct alive_seen {
+  timestamp until;
+  timestamp at;
+  bool operator==(const alive_seen&) const = default;
+};
 
 using event = std::variant<registered, alive_seen>;
 

@@ -1,4 +1,5 @@
-// A machine on which environments run; how long it was last known to be alive bounds what may be billed.
+// A machine on which environments run; how long it was last known to be alive bounds what may be
+// billed.
 #pragma once
 
 #include <string>

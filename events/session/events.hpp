@@ -9,13 +9,35 @@
 namespace berth::session {
 
 struct opened {
-  account_id account; token_id token; std::string client; input_stream_id input_stream; timestamp at;
+  account_id account;
+  token_id token;
+  std::string client;
+  input_stream_id input_stream;
+  timestamp at;
   bool operator==(const opened&) const = default;
 };
-struct attached { std::string connection; std::string remote; timestamp at; bool operator==(const attached&) const = default; };
-struct detached { std::string connection; timestamp at; bool operator==(const detached&) const = default; };
-struct handed_over { std::string client; input_stream_id input_stream; timestamp at; bool operator==(const handed_over&) const = default; };
-struct closed { close_reason reason{}; timestamp at; bool operator==(const closed&) const = default; };
+struct attached {
+  std::string connection;
+  std::string remote;
+  timestamp at;
+  bool operator==(const attached&) const = default;
+};
+struct detached {
+  std::string connection;
+  timestamp at;
+  bool operator==(const detached&) const = default;
+};
+struct handed_over {
+  std::string client;
+  input_stream_id input_stream;
+  timestamp at;
+  bool operator==(const handed_over&) const = default;
+};
+struct closed {
+  close_reason reason{};
+  timestamp at;
+  bool operator==(const closed&) const = default;
+};
 
 using event = std::variant<opened, attached, detached, handed_over, closed>;
 

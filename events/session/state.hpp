@@ -1,4 +1,5 @@
-// One principal's use from one device. Outlives sockets; ends on logout, revocation or 30 idle days.
+// One principal's use from one device. Outlives sockets; ends on logout, revocation or 30 idle
+// days.
 #pragma once
 
 #include <set>
@@ -9,7 +10,8 @@
 namespace berth::session {
 
 inline constexpr auto idle_max = std::chrono::hours{24 * 30};
-inline constexpr std::size_t connections_max = 64;  // attached at once; the oldest of a crashed server are replaced
+inline constexpr std::size_t connections_max =
+    64;  // attached at once; the oldest of a crashed server are replaced
 
 struct state {
   bool exists{};

@@ -14,7 +14,8 @@ struct aggregate {
   using event = terminal::event;
   static constexpr auto kind = aggregate_kind::terminal;
   static constexpr std::uint32_t fold_version = 1;
-  static decision<event> decide(const state& now, const command& asked, const decide_context& context);
+  static decision<event> decide(const state& now, const command& asked,
+                                const decide_context& context);
   static state apply(state now, const event& happened);
   static event_record encode(const event& happened);
   static decoded<event> decode(const event_record& record);

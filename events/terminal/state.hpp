@@ -1,4 +1,5 @@
-// A terminal: who drives it, its size, how it ended. absent -> OPENING -> RUNNING -> ENDED -> REMOVED
+// A terminal: who drives it, its size, how it ended. absent -> OPENING -> RUNNING -> ENDED ->
+// REMOVED
 #pragma once
 
 #include <optional>
@@ -27,7 +28,7 @@ struct state {
   timestamp deadline;  // epoch = none
   std::string incarnation;
   std::int32_t pid{};
-  session_id driver;   // empty: nobody drives
+  session_id driver;  // empty: nobody drives
   bool close_asked{};
   std::optional<terminal::ended> end;
   bool operator==(const state&) const = default;

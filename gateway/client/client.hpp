@@ -97,8 +97,8 @@ struct terminal_options {
 inline constexpr std::uint64_t from_end = ~std::uint64_t{0};
 inline constexpr std::size_t input_unacknowledged_bytes_max = 64 * 1024;
 
-// An open terminal channel. Destroying it closes the channel; a call of the listener may be under way meanwhile, so
-// listeners do not keep a pointer to it (consume_on_return is for them).
+// An open terminal channel. Destroying it closes the channel; a call of the listener may be under
+// way meanwhile, so listeners do not keep a pointer to it (consume_on_return is for them).
 class terminal {
  public:
   virtual ~terminal() = default;

@@ -1,5 +1,7 @@
 #include "gateway/routes/page_answer.hpp"
 
+#include <algorithm>
+
 #include <spdlog/spdlog.h>
 
 namespace berth::gateway {
@@ -11,6 +13,9 @@ constexpr std::chrono::milliseconds off_the_kernel{0};
 page_choice read_page(query_fields& query) {
   page_choice choice;
   choice.after = query.text("page_token", cursor_bytes_max);
+  const auto visible = [](char c) { return c > ' ' && c <= '~'; };
+  if (!std::all_of(choice.after.begin(), choice.after.end(), visible))
+    query.refuse("page_token", "must be a next_token this server gave");
   choice.limit = query.number_or("limit", {1, page_limit_max}, page_limit_default);
   return choice;
 }

@@ -102,9 +102,10 @@ outcome<command_meta> meta_of(const api& with, const request& asked) {
   if (const auto id = uuid::parse(asked.request_id)) meta.correlation = *id;
   if (const auto* key = header(asked, "idempotency-key")) {
     if (!is_idempotency_key(*key))
-      return reject(rejection_code::invalid_argument,
-                    "Idempotency-Key must have 1 to 255 printable ASCII characters; a UUIDv7 is best",
-                    "Idempotency-Key");
+      return reject(
+          rejection_code::invalid_argument,
+          "Idempotency-Key must have 1 to 255 printable ASCII characters; a UUIDv7 is best",
+          "Idempotency-Key");
     const auto id = uuid::parse(*key);
     meta.id =
         id && !id->is_nil() ? *id : uuid::derived("idempotency-key", asked.by->account.value, *key);
@@ -183,10 +184,13 @@ void when_views_ready(const api& with, const request& asked, const respond& done
                                      [go_on = std::move(go_on)](bool) { go_on(); });
   }
   const auto at = parse_position(*after);
-  if (!at || at->partition >= with.given.journal.partitions())
+  const bool known = at && at->partition < with.given.journal.partitions() &&
+                     *at <= with.given.journal.head(at->partition);
+  if (!known)
     return refuse(asked, done,
                   reject(rejection_code::invalid_argument,
-                         "Berth-After must be a Berth-Position this server gave", "Berth-After"));
+                         "Berth-After is no Berth-Position this server gave; leave it out",
+                         "Berth-After"));
   with.given.when_projected(
       *at, projected_wait_max, [done, id = asked.request_id, go_on = std::move(go_on)](bool ready) {
         if (ready) return go_on();

@@ -1,6 +1,5 @@
 #include "gateway/ws/environment_channel.hpp"
 
-#include <boost/asio/post.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "gateway/render/json_of.hpp"
@@ -12,9 +11,9 @@ void environment_channel::start(const wire::open& asked) {
   id_ = environment_id{asked.id};
   seen_ = asked.from;
   watch_ = host_.given().kernel.watch(id_, host_.caller().by,
-                                      [strand = host_.executor(), to = weak_from_this()](
+                                      [strand = host_.strand(), to = weak_from_this()](
                                           outcome<answer<environment::aggregate>> now) {
-                                        boost::asio::post(strand, [to, now = std::move(now)] {
+                                        strand.post([to, now = std::move(now)] {
                                           if (auto channel = to.lock()) channel->changed(now);
                                         });
                                       });

@@ -1,6 +1,5 @@
 #include "gateway/ws/feed_channel.hpp"
 
-#include <boost/asio/post.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "gateway/problem.hpp"
@@ -31,8 +30,8 @@ void feed_channel::start(const wire::open& asked) {
   wire::opened opened;
   opened.after = position_text(from);
   host_.send(number_, std::move(opened), false);
-  following_ = host_.hub().watch_head([strand = host_.executor(), to = weak_from_this()](position) {
-    boost::asio::post(strand, [to] {
+  following_ = host_.hub().watch_head([strand = host_.strand(), to = weak_from_this()](position) {
+    strand.post([to] {
       if (auto channel = to.lock()) channel->look_soon();
     });
   });
@@ -48,8 +47,8 @@ void feed_channel::look_soon() {
   again_ = false;
   looking_ = true;
   host_.given().when_projected(head, projected_max,
-                               [strand = host_.executor(), to = weak_from_this()](bool projected) {
-                                 boost::asio::post(strand, [to, projected] {
+                               [strand = host_.strand(), to = weak_from_this()](bool projected) {
+                                 strand.post([to, projected] {
                                    if (auto channel = to.lock()) channel->look(projected);
                                  });
                                });

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <type_traits>
 
-#include <boost/asio/post.hpp>
-
 #include "events/core/invariant.hpp"
 #include "gateway/render/json_of.hpp"
 #include "gateway/ws/random_ids.hpp"
@@ -21,7 +19,7 @@ std::uint64_t capped_sum(std::uint64_t a, std::uint64_t b) {
 // Outlives the channel if the kernel still has a call under way; then nothing comes of it.
 class terminal_channel::relay : public terminal_viewer {
  public:
-  relay(boost::asio::any_io_executor strand, std::weak_ptr<terminal_channel> to)
+  relay(ws_strand strand, std::weak_ptr<terminal_channel> to)
       : strand_{std::move(strand)}, to_{std::move(to)} {}
 
   void output(std::uint64_t offset, const shared_bytes& data, std::size_t skip,
@@ -70,18 +68,18 @@ class terminal_channel::relay : public terminal_viewer {
  private:
   template <class F>
   void tell(F&& event) {
-    boost::asio::post(strand_, [to = to_, event = std::forward<F>(event)]() mutable {
+    strand_.post([to = to_, event = std::forward<F>(event)]() mutable {
       if (auto channel = to.lock())
         channel->deliver([c = channel.get(), event = std::move(event)] { event(*c); });
     });
   }
-  boost::asio::any_io_executor strand_;
+  ws_strand strand_;
   std::weak_ptr<terminal_channel> to_;
 };
 
 void terminal_channel::start(const wire::open& asked) {
   asked_ = asked;
-  relay_ = std::make_shared<relay>(host_.executor(), weak_from_this());
+  relay_ = std::make_shared<relay>(host_.strand(), weak_from_this());
   const bool from_end = asked.from == wire::from_end;
   consumed_ = received_ = from_end ? 0 : asked.from;
   until_ = from_end
@@ -99,8 +97,8 @@ void terminal_channel::start(const wire::open& asked) {
                          granted_};
   host_.given().kernel.attach(
       std::move(request), relay_,
-      [strand = host_.executor(), to = weak_from_this()](outcome<attached_terminal> result) {
-        boost::asio::post(strand, [to, result = std::move(result)]() mutable {
+      [strand = host_.strand(), to = weak_from_this()](outcome<attached_terminal> result) {
+        strand.post([to, result = std::move(result)]() mutable {
           if (auto channel = to.lock()) channel->attached(std::move(result));
         });
       });
@@ -292,10 +290,10 @@ void terminal_channel::take(const wire::take_drive&) {
   command_meta meta{id, who.by, id, {}, {}};
   host_.given().kernel.ask(
       terminal_id{asked_.id}, terminal::take_drive{who.session}, std::move(meta),
-      [strand = host_.executor(),
+      [strand = host_.strand(),
        to = weak_from_this()](const outcome<answer<terminal::aggregate>>& result) {
         if (result) return;
-        boost::asio::post(strand, [to, why = result.error()] {
+        strand.post([to, why = result.error()] {
           if (auto c = to.lock()) c->host_.send_now(c->number_, error_frame(why));
         });
       });

@@ -4,10 +4,9 @@
 
 #include <memory>
 
-#include <boost/asio/any_io_executor.hpp>
-
 #include "gateway/services.hpp"
 #include "gateway/ws/frame.hpp"
+#include "gateway/ws/ws_strand.hpp"
 
 namespace berth::gateway {
 
@@ -28,7 +27,7 @@ class channel_host {
   virtual const services& given() const = 0;
   virtual const ws_caller& caller() const = 0;
   virtual ws_hub& hub() = 0;
-  virtual boost::asio::any_io_executor executor() const = 0;
+  virtual ws_strand strand() const = 0;
   // Queued behind what the channel sent before.
   virtual void send(std::uint32_t channel, wire::payload what, bool interactive) = 0;
   // Ahead of all output: acknowledgements and errors.

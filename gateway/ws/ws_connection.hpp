@@ -41,7 +41,7 @@ class ws_connection : public ws_transport_user,
   const services& given() const override { return context_.given; }
   const ws_caller& caller() const override { return caller_; }
   ws_hub& hub() override { return *hub_; }
-  boost::asio::any_io_executor executor() const override { return executor_; }
+  ws_strand strand() const override { return {executor_, context_.keep}; }
   void send(std::uint32_t channel, wire::payload what, bool interactive) override;
   void send_now(std::uint32_t channel, wire::payload what) override;
   void send_answer(std::uint32_t request, wire::frame what) override;

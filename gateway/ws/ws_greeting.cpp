@@ -1,7 +1,6 @@
 #include "gateway/ws/ws_greeting.hpp"
 
 #include <spdlog/spdlog.h>
-#include <boost/asio/post.hpp>
 
 #include "events/core/arguments.hpp"
 #include "gateway/render/json_of.hpp"
@@ -37,7 +36,7 @@ void ws_greeting::begin(wire::hello said, std::optional<identity> shown, complet
                              "hello without a token, and the upgrade had none", "token"));
   }
   auth_.authenticate(said_.token, [strand = strand_, to = weak_from_this()](outcome<identity> who) {
-    boost::asio::post(strand, [to, who = std::move(who)]() mutable {
+    strand.post([to, who = std::move(who)]() mutable {
       if (auto self = to.lock()) self->identified(std::move(who));
     });
   });
@@ -61,7 +60,7 @@ void ws_greeting::open_session() {
                               who_.input_stream};
   given_.kernel.ask(who_.session, command, how,
                     [strand = strand_, to = weak_from_this()](const session_answer& result) {
-                      boost::asio::post(strand, [to, result] {
+                      strand.post([to, result] {
                         auto self = to.lock();
                         if (!self || self->ended_) return;
                         if (!result) return self->done_(result.error());
@@ -80,7 +79,7 @@ void ws_greeting::resume_session() {
   watch();
   given_.kernel.read(who_.session, who_.by,
                      [strand = strand_, to = weak_from_this()](const session_answer& result) {
-                       boost::asio::post(strand, [to, result] {
+                       strand.post([to, result] {
                          auto self = to.lock();
                          if (!self || self->ended_) return;
                          if (!result)
@@ -99,7 +98,7 @@ void ws_greeting::resume_session() {
 void ws_greeting::watch() {
   watched_ = hub_->watch_session(
       who_, [strand = strand_, to = weak_from_this()](std::string code, std::string message) {
-        boost::asio::post(strand, [to, code = std::move(code), message = std::move(message)] {
+        strand.post([to, code = std::move(code), message = std::move(message)] {
           auto self = to.lock();
           if (self && !self->ended_) self->over_(code, message);
         });
@@ -112,7 +111,7 @@ void ws_greeting::enter(bool resumed) {
   given_.kernel.ask(who_.session, session::attach{connection_, remote_}, meta(),
                     [strand = strand_, to = weak_from_this()](const session_answer& result) {
                       if (result) return;
-                      boost::asio::post(strand, [to, why = result.error()] {
+                      strand.post([to, why = result.error()] {
                         auto self = to.lock();
                         if (!self || self->ended_) return;
                         if (why == rejection_code::wrong_state || why == rejection_code::not_found)

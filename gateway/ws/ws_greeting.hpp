@@ -22,7 +22,7 @@ class ws_greeting : public std::enable_shared_from_this<ws_greeting> {
   using completion = std::function<void(outcome<greeted>)>;  // on the strand, once
 
   ws_greeting(const services& given, const authenticator& auth, std::shared_ptr<ws_hub> hub,
-              boost::asio::any_io_executor strand, std::string remote)
+              ws_strand strand, std::string remote)
       : given_{given},
         auth_{auth},
         hub_{std::move(hub)},
@@ -43,14 +43,11 @@ class ws_greeting : public std::enable_shared_from_this<ws_greeting> {
   void enter(bool resumed);
   void watch();
   command_meta meta() const;
-  // Runs `act` on the strand with what came, if the connection is still interested.
-  template <class T>
-  auto on_strand(void (ws_greeting::*act)(T));
 
   const services& given_;
   const authenticator& auth_;
   std::shared_ptr<ws_hub> hub_;
-  boost::asio::any_io_executor strand_;
+  ws_strand strand_;
   const std::string remote_;
   std::string connection_;  // name of this connection in the session
   wire::hello said_;

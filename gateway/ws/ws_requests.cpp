@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <boost/asio/post.hpp>
-
 #include "gateway/problem.hpp"
 #include "gateway/target.hpp"
 #include "gateway/ws/random_ids.hpp"
@@ -90,8 +88,8 @@ void ws_requests::dispatch(std::uint32_t id) {
   asked.is_admin = who.is_admin;
   asked.remote = remote_;
   routes_.dispatch(std::move(asked),
-                   [strand = host_.executor(), to = weak_from_this(), id](response given) {
-                     boost::asio::post(strand, [to, id, given = std::move(given)]() mutable {
+                   [strand = host_.strand(), to = weak_from_this(), id](response given) {
+                     strand.post([to, id, given = std::move(given)]() mutable {
                        if (auto requests = to.lock()) requests->answer(id, std::move(given));
                      });
                    });

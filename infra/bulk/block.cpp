@@ -31,17 +31,21 @@ std::optional<head> read_head(std::string_view bytes) {
   head read;
   if (bytes.size() < sizeof read) return std::nullopt;
   std::memcpy(&read, bytes.data(), sizeof read);
-  if (read.magic != magic || read.size == 0 || read.size > block::data_bytes_max || read.zero != 0) return std::nullopt;
+  if (read.magic != magic || read.size == 0 || read.size > block::data_bytes_max || read.zero != 0)
+    return std::nullopt;
   return read;
 }
 
 }  // namespace
 
-std::uint32_t block_seed(const terminal_id& terminal) { return crc32c(terminal.value); }
+std::uint32_t block_seed(const terminal_id& terminal) {
+  return crc32c(terminal.value);
+}
 
 void append_block(std::string& to, std::uint32_t seed, const block& added) {
   BERTH_ASSERT(!added.data.empty() && added.data.size() <= block::data_bytes_max);
-  head written{magic, static_cast<std::uint32_t>(added.data.size()), added.offset, to_us(added.time), 0, 0};
+  head written{
+      magic, static_cast<std::uint32_t>(added.data.size()), added.offset, to_us(added.time), 0, 0};
   written.checksum = checksum_of(written, added.data, seed);
   to.append(reinterpret_cast<const char*>(&written), sizeof written).append(added.data);
 }

@@ -9,12 +9,15 @@ class bulk_reader : public bulk_log {
  public:
   explicit bulk_reader(const bulk_options& options) : options_{options} {}
 
-  std::uint64_t append(const terminal_id& terminal, std::uint64_t, const shared_bytes&, timestamp) override {
+  std::uint64_t append(const terminal_id& terminal, std::uint64_t, const shared_bytes&,
+                       timestamp) override {
     return extent(terminal).next;
   }
 
-  journal_result<std::string> read(const terminal_id& terminal, std::uint64_t from, std::size_t bytes_max) override {
-    return retried<std::string>(terminal, [&](const terminal_log& log) { return log.read(from, bytes_max); });
+  journal_result<std::string> read(const terminal_id& terminal, std::uint64_t from,
+                                   std::size_t bytes_max) override {
+    return retried<std::string>(terminal,
+                                [&](const terminal_log& log) { return log.read(from, bytes_max); });
   }
 
   bulk_extent extent(const terminal_id& terminal) override {
@@ -24,7 +27,8 @@ class bulk_reader : public bulk_log {
 
   journal_result<std::vector<bulk_mark>> marks(const terminal_id& terminal, std::uint64_t from,
                                                std::uint64_t to) override {
-    return retried<std::vector<bulk_mark>>(terminal, [&](const terminal_log& log) { return log.marks(from, to); });
+    return retried<std::vector<bulk_mark>>(
+        terminal, [&](const terminal_log& log) { return log.marks(from, to); });
   }
 
   void retain(const terminal_id&, std::uint64_t) override {}
@@ -32,11 +36,13 @@ class bulk_reader : public bulk_log {
   void on_durable(std::function<void(const terminal_id&, std::uint64_t)>) override {}
 
  private:
-  static constexpr int attempts_max = 5;  // the server renames and drops files while they are listed and read
+  static constexpr int attempts_max =
+      5;  // the server renames and drops files while they are listed and read
 
   journal_result<std::unique_ptr<terminal_log>> load(const terminal_id& terminal) const {
     if (!is_folder_name(terminal))
-      return journal_error{journal_errc::not_found, "'" + terminal.value + "' is no terminal's name", std::nullopt};
+      return journal_error{journal_errc::not_found,
+                           "'" + terminal.value + "' is no terminal's name", std::nullopt};
     auto folder = load_folder(options_.dir / terminal.value, terminal, folder_use::read);
     if (folder.has_error()) return folder.error();
     return std::make_unique<terminal_log>(options_, terminal, std::move(*folder));
@@ -58,7 +64,8 @@ class bulk_reader : public bulk_log {
 
 journal_result<std::unique_ptr<bulk_log>> open_bulk_reader(const bulk_options& options) {
   if (!std::filesystem::is_directory(options.dir))
-    return journal_error{journal_errc::not_found, options.dir.string() + ": no such folder", std::nullopt};
+    return journal_error{journal_errc::not_found, options.dir.string() + ": no such folder",
+                         std::nullopt};
   return std::unique_ptr<bulk_log>{std::make_unique<bulk_reader>(options)};
 }
 

@@ -21,7 +21,8 @@ journal_result<file> file::open(const std::filesystem::path& path, access how) {
   return error;
 }
 
-file::file(file&& other) noexcept : fd_{std::exchange(other.fd_, -1)}, path_{std::move(other.path_)} {}
+file::file(file&& other) noexcept
+    : fd_{std::exchange(other.fd_, -1)}, path_{std::move(other.path_)} {}
 
 file& file::operator=(file&& other) noexcept {
   std::swap(fd_, other.fd_);
@@ -34,7 +35,8 @@ file::~file() {
 }
 
 journal_error file::failed(const char* what) const {
-  return {journal_errc::io, path_.string() + ": " + what + ": " + std::strerror(errno), std::nullopt};
+  return {journal_errc::io, path_.string() + ": " + what + ": " + std::strerror(errno),
+          std::nullopt};
 }
 
 journal_result<std::string> file::read(std::uint64_t at, std::size_t bytes) const {
@@ -84,7 +86,8 @@ std::optional<journal_error> sync_folder(const std::filesystem::path& folder) {
   const auto reason = errno;
   if (fd >= 0) ::close(fd);
   if (synced) return std::nullopt;
-  return journal_error{journal_errc::io, folder.string() + ": sync: " + std::strerror(reason), std::nullopt};
+  return journal_error{journal_errc::io, folder.string() + ": sync: " + std::strerror(reason),
+                       std::nullopt};
 }
 
 }  // namespace berth

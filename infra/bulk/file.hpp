@@ -26,7 +26,8 @@ class file {
   journal_result<std::string> read(std::uint64_t at, std::size_t bytes) const;
   journal_result<std::uint64_t> size() const;
   std::optional<journal_error> write(std::uint64_t at, std::string_view bytes) const;
-  std::optional<journal_error> sync() const;  // data and what is needed to find it; never retried after an error
+  std::optional<journal_error> sync()
+      const;  // data and what is needed to find it; never retried after an error
   std::optional<journal_error> truncate(std::uint64_t size) const;
 
  private:

@@ -30,21 +30,27 @@ static_assert(sizeof(frame_head) == 32);
 
 std::uint32_t checksum_of(const frame_head& head, std::string_view stored, std::uint32_t seed) {
   constexpr std::size_t skipped = offsetof(frame_head, first);
-  return crc32c(stored, crc32c({reinterpret_cast<const char*>(&head) + skipped, sizeof head - skipped}, seed));
+  return crc32c(
+      stored,
+      crc32c({reinterpret_cast<const char*>(&head) + skipped, sizeof head - skipped}, seed));
 }
 
 journal_error damaged(const segment& in, std::uint64_t offset, const char* what) {
-  return {journal_errc::corrupt, in.path.string() + " terminal offset " + std::to_string(offset) + ": " + what,
+  return {journal_errc::corrupt,
+          in.path.string() + " terminal offset " + std::to_string(offset) + ": " + what,
           std::nullopt};
 }
 
-// Visits the blocks of `bytes` that hold a byte of [from, to). `next` is the offset expected; it is moved on.
-std::optional<journal_error> visit_bytes(const segment& in, std::uint32_t seed, std::string_view& bytes,
-                                         std::uint64_t& next, std::uint64_t from, std::uint64_t to,
+// Visits the blocks of `bytes` that hold a byte of [from, to). `next` is the offset expected; it is
+// moved on.
+std::optional<journal_error> visit_bytes(const segment& in, std::uint32_t seed,
+                                         std::string_view& bytes, std::uint64_t& next,
+                                         std::uint64_t from, std::uint64_t to,
                                          const block_visitor& visit) {
   while (next < to && !bytes.empty()) {
     const auto size = block_data_size(bytes);
-    if (size && bytes.size() < block::head_bytes + *size) return std::nullopt;  // more is to be read
+    if (size && bytes.size() < block::head_bytes + *size)
+      return std::nullopt;  // more is to be read
     if (!size && bytes.size() < block::head_bytes) return std::nullopt;
     const auto read = read_block(bytes, seed, block_check::whole);
     if (!read) return damaged(in, next, "a block cannot be read");
@@ -56,11 +62,13 @@ std::optional<journal_error> visit_bytes(const segment& in, std::uint32_t seed, 
   return std::nullopt;
 }
 
-std::optional<journal_error> visit_raw(const segment& in, const file& opened, std::uint32_t seed, std::uint64_t from,
-                                       std::uint64_t to, const block_visitor& visit) {
+std::optional<journal_error> visit_raw(const segment& in, const file& opened, std::uint32_t seed,
+                                       std::uint64_t from, std::uint64_t to,
+                                       const block_visitor& visit) {
   segment::signpost at{in.first, 0};
-  const auto behind = std::upper_bound(in.signposts.begin(), in.signposts.end(), from,
-                                       [](std::uint64_t wanted, const auto& post) { return wanted < post.offset; });
+  const auto behind =
+      std::upper_bound(in.signposts.begin(), in.signposts.end(), from,
+                       [](std::uint64_t wanted, const auto& post) { return wanted < post.offset; });
   if (behind != in.signposts.begin()) at = *std::prev(behind);
   auto next = at.offset;
   while (next < to) {
@@ -74,20 +82,22 @@ std::optional<journal_error> visit_raw(const segment& in, const file& opened, st
   return std::nullopt;
 }
 
-journal_result<std::string> unpacked(const segment& in, const file& opened, const frame_head& head, std::uint64_t at,
-                                     std::uint32_t seed) {
+journal_result<std::string> unpacked(const segment& in, const file& opened, const frame_head& head,
+                                     std::uint64_t at, std::uint32_t seed) {
   const auto stored = opened.read(at + sizeof head, head.stored_size);
   if (stored.has_error()) return stored.error();
   if (stored->size() != head.stored_size || checksum_of(head, *stored, seed) != head.checksum)
     return damaged(in, head.first, "a frame cannot be read");
   std::string raw(head.raw_size, '\0');
   const auto size = ZSTD_decompress(raw.data(), raw.size(), stored->data(), stored->size());
-  if (ZSTD_isError(size) || size != raw.size()) return damaged(in, head.first, "a frame cannot be unpacked");
+  if (ZSTD_isError(size) || size != raw.size())
+    return damaged(in, head.first, "a frame cannot be unpacked");
   return raw;
 }
 
 std::optional<journal_error> visit_frames(const segment& in, const file& opened, std::uint32_t seed,
-                                          std::uint64_t from, std::uint64_t to, const block_visitor& visit) {
+                                          std::uint64_t from, std::uint64_t to,
+                                          const block_visitor& visit) {
   auto next = in.first;
   for (std::uint64_t at = 0; next < to;) {
     frame_head head;
@@ -102,7 +112,8 @@ std::optional<journal_error> visit_frames(const segment& in, const file& opened,
       const auto raw = unpacked(in, opened, head, at, seed);
       if (raw.has_error()) return raw.error();
       std::string_view left{*raw};
-      if (auto error = visit_bytes(in, seed, left, next, from, std::min(to, head.end), visit)) return error;
+      if (auto error = visit_bytes(in, seed, left, next, from, std::min(to, head.end), visit))
+        return error;
       if (next < std::min(to, head.end)) return damaged(in, next, "a frame ends early");
     }
     next = head.end;
@@ -143,8 +154,8 @@ std::optional<segment> segment::of_name(const std::filesystem::path& path) {
   return named;
 }
 
-std::optional<journal_error> visit_blocks(const segment& in, std::uint32_t seed, std::uint64_t from, std::uint64_t to,
-                                          const block_visitor& visit) {
+std::optional<journal_error> visit_blocks(const segment& in, std::uint32_t seed, std::uint64_t from,
+                                          std::uint64_t to, const block_visitor& visit) {
   from = std::max(from, in.first);
   to = std::min(to, in.end);
   if (from >= to) return std::nullopt;
@@ -154,14 +165,20 @@ std::optional<journal_error> visit_blocks(const segment& in, std::uint32_t seed,
                                          : visit_frames(in, *opened, seed, from, to, visit);
 }
 
-std::optional<journal_error> compress(const segment& raw, std::uint32_t seed, const std::filesystem::path& path) {
+std::optional<journal_error> compress(const segment& raw, std::uint32_t seed,
+                                      const std::filesystem::path& path) {
   std::string packed, frame;
   std::uint64_t frame_first = raw.first;
   const auto write_frame = [&](std::uint64_t end) {
     if (frame.empty()) return;
     std::string stored(ZSTD_compressBound(frame.size()), '\0');
-    stored.resize(ZSTD_compress(stored.data(), stored.size(), frame.data(), frame.size(), compression_level));
-    frame_head head{frame_magic, 0, frame_first, end, static_cast<std::uint32_t>(frame.size()),
+    stored.resize(
+        ZSTD_compress(stored.data(), stored.size(), frame.data(), frame.size(), compression_level));
+    frame_head head{frame_magic,
+                    0,
+                    frame_first,
+                    end,
+                    static_cast<std::uint32_t>(frame.size()),
                     static_cast<std::uint32_t>(stored.size())};
     head.checksum = checksum_of(head, stored, seed);
     packed.append(reinterpret_cast<const char*>(&head), sizeof head).append(stored);

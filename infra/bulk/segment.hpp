@@ -1,8 +1,9 @@
 // One segment file of a terminal's bytes, raw or compressed, and how its blocks are read.
 //
-//   raw: blocks, one after the other.      zst: frames, each of whole blocks, about 64 KiB before compression:
-//   magic "BRZ1" (4)  CRC-32C (4)  first offset (8)  end offset (8)  raw size (4)  stored size (4)  zstd data
-//   The frame's checksum covers the terminal's name, the 24 bytes behind it and the data.
+//   raw: blocks, one after the other.      zst: frames, each of whole blocks, about 64 KiB before
+//   compression: magic "BRZ1" (4)  CRC-32C (4)  first offset (8)  end offset (8)  raw size (4)
+//   stored size (4)  zstd data The frame's checksum covers the terminal's name, the 24 bytes behind
+//   it and the data.
 #pragma once
 
 #include <cstdint>
@@ -42,12 +43,13 @@ struct segment {
 
 using block_visitor = std::function<void(const block&)>;
 
-// Calls `visit` for every block that holds a byte of [from, to), checked, in order. `corrupt` names file and offset;
-// `not_found` if the file is gone (it was compressed or dropped meanwhile).
-std::optional<journal_error> visit_blocks(const segment& in, std::uint32_t seed, std::uint64_t from, std::uint64_t to,
-                                          const block_visitor& visit);
+// Calls `visit` for every block that holds a byte of [from, to), checked, in order. `corrupt` names
+// file and offset; `not_found` if the file is gone (it was compressed or dropped meanwhile).
+std::optional<journal_error> visit_blocks(const segment& in, std::uint32_t seed, std::uint64_t from,
+                                          std::uint64_t to, const block_visitor& visit);
 
 // Writes the compressed form of a closed raw segment to `path`, synced.
-std::optional<journal_error> compress(const segment& raw, std::uint32_t seed, const std::filesystem::path& path);
+std::optional<journal_error> compress(const segment& raw, std::uint32_t seed,
+                                      const std::filesystem::path& path);
 
 }  // namespace berth

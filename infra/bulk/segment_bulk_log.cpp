@@ -16,13 +16,16 @@
 namespace berth {
 namespace {
 
-constexpr int compressor_niceness = 10;  // gives way, but not so far that a lock it holds could wait for long
+constexpr int compressor_niceness =
+    10;  // gives way, but not so far that a lock it holds could wait for long
 
 class segment_bulk_log : public bulk_log {
  public:
-  segment_bulk_log(const bulk_options& options, std::map<terminal_id, terminal_folder>&& loaded) : options_{options} {
+  segment_bulk_log(const bulk_options& options, std::map<terminal_id, terminal_folder>&& loaded)
+      : options_{options} {
     for (auto& [terminal, folder] : loaded)
-      logs_.emplace(terminal, std::make_shared<terminal_log>(options_, terminal, std::move(folder)));
+      logs_.emplace(terminal,
+                    std::make_shared<terminal_log>(options_, terminal, std::move(folder)));
     writer_ = std::thread{[this] { write_loop(); }};
     if (options_.compress) compressor_ = std::thread{[this] { compress_loop(); }};
   }
@@ -45,11 +48,13 @@ class segment_bulk_log : public bulk_log {
     if (done.bytes == 0) return done.next;
     const auto before = unsynced_bytes_.fetch_add(done.bytes);
     if (done.became_dirty) add_dirty(log);
-    if (before < options_.sync_bytes && before + done.bytes >= options_.sync_bytes) work_.notify_all();
+    if (before < options_.sync_bytes && before + done.bytes >= options_.sync_bytes)
+      work_.notify_all();
     return done.next;
   }
 
-  journal_result<std::string> read(const terminal_id& terminal, std::uint64_t from, std::size_t bytes_max) override {
+  journal_result<std::string> read(const terminal_id& terminal, std::uint64_t from,
+                                   std::size_t bytes_max) override {
     if (const auto log = find(terminal)) return log->read(from, bytes_max);
     if (auto outside = outside_of(terminal, {}, from)) return *outside;
     return std::string{};
@@ -138,7 +143,8 @@ class segment_bulk_log : public bulk_log {
     }
   }
 
-  void write(const std::shared_ptr<terminal_log>& log, const std::shared_ptr<const told_function>& told) {
+  void write(const std::shared_ptr<terminal_log>& log,
+             const std::shared_ptr<const told_function>& told) {
     const auto before = log->extent().durable;
     auto error = log->write_pending();
     const auto durable = log->extent().durable;
@@ -216,7 +222,8 @@ std::vector<terminal_id> terminals_in(const std::filesystem::path& dir) {
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator{dir, ignored}) {
     terminal_id terminal{entry.path().filename().string()};
-    if (entry.is_directory(ignored) && is_folder_name(terminal)) found.push_back(std::move(terminal));
+    if (entry.is_directory(ignored) && is_folder_name(terminal))
+      found.push_back(std::move(terminal));
   }
   return found;
 }
@@ -227,7 +234,8 @@ journal_result<std::unique_ptr<bulk_log>> open_bulk_log(const bulk_options& opti
   std::error_code error;
   std::filesystem::create_directories(options.dir, error);
   if (error)
-    return journal_error{journal_errc::io, options.dir.string() + ": cannot be created: " + error.message(),
+    return journal_error{journal_errc::io,
+                         options.dir.string() + ": cannot be created: " + error.message(),
                          std::nullopt};
   std::map<terminal_id, terminal_folder> loaded;
   for (const auto& terminal : terminals_in(options.dir)) {

@@ -13,10 +13,12 @@
 
 namespace berth {
 
-// Takes up every terminal in the folder; creates it if there is none. data_loss or corrupt name terminal and offsets.
+// Takes up every terminal in the folder; creates it if there is none. data_loss or corrupt name
+// terminal and offsets.
 journal_result<std::unique_ptr<bulk_log>> open_bulk_log(const bulk_options& options);
 
-// For tools beside a running server: what is durable at each call; append, retain and remove change nothing.
+// For tools beside a running server: what is durable at each call; append, retain and remove change
+// nothing.
 journal_result<std::unique_ptr<bulk_log>> open_bulk_reader(const bulk_options& options);
 
 // Where a terminal whose files could not be taken up goes on, everything before being set aside.

@@ -18,7 +18,8 @@ struct terminal_log::range {
   std::vector<pending_bytes> pending;
 };
 
-terminal_log::terminal_log(const bulk_options& options, terminal_id terminal, terminal_folder&& loaded)
+terminal_log::terminal_log(const bulk_options& options, terminal_id terminal,
+                           terminal_folder&& loaded)
     : options_{options},
       terminal_{std::move(terminal)},
       folder_{options.dir / terminal_.value},
@@ -28,7 +29,8 @@ terminal_log::terminal_log(const bulk_options& options, terminal_id terminal, te
       open_{std::move(loaded.open)},
       file_bytes_{loaded.open_file_bytes} {}
 
-terminal_log::appended terminal_log::append(std::uint64_t offset, const shared_bytes& data, timestamp arrived) {
+terminal_log::appended terminal_log::append(std::uint64_t offset, const shared_bytes& data,
+                                            timestamp arrived) {
   const std::lock_guard lock{mutex_};
   const auto end = offset + data->size();
   const auto next = extent_.next;
@@ -99,13 +101,16 @@ journal_result<std::string> terminal_log::read(std::uint64_t from, std::size_t b
   return bytes;
 }
 
-journal_result<std::vector<bulk_mark>> terminal_log::marks(std::uint64_t from, std::uint64_t to) const {
+journal_result<std::vector<bulk_mark>> terminal_log::marks(std::uint64_t from,
+                                                           std::uint64_t to) const {
   const auto now = extent();
   from = std::max(from, now.first);
   to = std::min(to, now.next);
   std::vector<bulk_mark> found;
   if (from >= to) return found;
-  const auto failed = visit(from, to, [&](const block& each) { found.push_back({each.offset, each.time}); });
+  const auto failed = visit(from, to, [&](const block& each) {
+    found.push_back({each.offset, each.time});
+  });
   if (failed) return *failed;
   return marks_between(found, from, to);
 }
@@ -131,7 +136,9 @@ std::optional<journal_error> terminal_log::remove() {
   std::error_code error;
   std::filesystem::remove_all(folder_, error);
   if (error)
-    return journal_error{journal_errc::io, folder_.string() + ": cannot be removed: " + error.message(), std::nullopt};
+    return journal_error{journal_errc::io,
+                         folder_.string() + ": cannot be removed: " + error.message(),
+                         std::nullopt};
   return sync_folder(options_.dir);
 }
 
@@ -165,7 +172,9 @@ std::optional<journal_error> terminal_log::ensure_mark() {
   std::error_code error;
   const bool is_new = std::filesystem::create_directories(folder_, error);
   if (error)
-    return journal_error{journal_errc::io, folder_.string() + ": cannot be created: " + error.message(), std::nullopt};
+    return journal_error{journal_errc::io,
+                         folder_.string() + ": cannot be created: " + error.message(),
+                         std::nullopt};
   const auto now = extent();
   auto marked = head_file::open(mark_path(folder_), mark_of(now.first, now.durable));
   if (marked.has_error()) return marked.error();
@@ -218,7 +227,8 @@ std::optional<journal_error> terminal_log::write_pending() {
     const std::lock_guard lock{mutex_};
     extent_.durable = end;
     open_->end = end;
-    open_->signposts.insert(open_->signposts.end(), signposts.begin() + static_cast<std::ptrdiff_t>(known),
+    open_->signposts.insert(open_->signposts.end(),
+                            signposts.begin() + static_cast<std::ptrdiff_t>(known),
                             signposts.end());
     pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(taken.size()));
     is_full = file_bytes_ >= segment_bytes();
@@ -233,7 +243,8 @@ std::optional<journal_error> terminal_log::close_segment() {
   std::error_code error;
   std::filesystem::rename(open_->path, closed.path, error);
   if (error)
-    return journal_error{journal_errc::io, closed.path.string() + ": rename: " + error.message(), std::nullopt};
+    return journal_error{journal_errc::io, closed.path.string() + ": rename: " + error.message(),
+                         std::nullopt};
   const std::lock_guard lock{mutex_};
   closed_.push_back(std::move(closed));
   open_.reset();
@@ -242,7 +253,9 @@ std::optional<journal_error> terminal_log::close_segment() {
 
 std::optional<journal_error> terminal_log::trim() {
   const std::lock_guard files{files_mutex_};
-  const auto excess_from = [&](std::uint64_t first) { return extent_.durable - first > bytes_max_; };
+  const auto excess_from = [&](std::uint64_t first) {
+    return extent_.durable - first > bytes_max_;
+  };
   bool drop_open;
   {
     const std::lock_guard lock{mutex_};
@@ -260,7 +273,9 @@ std::optional<journal_error> terminal_log::trim() {
     while (kept != closed_.end() && excess_from(kept->first)) ++kept;
     dropped.assign(closed_.begin(), kept);
     closed_.erase(closed_.begin(), kept);
-    extent_.first = !closed_.empty() ? closed_.front().first : open_ ? open_->first : extent_.durable;
+    extent_.first = !closed_.empty() ? closed_.front().first
+                    : open_          ? open_->first
+                                     : extent_.durable;
     now = extent_;
   }
   // Where the terminal begins and ends must be on the disk before the files that show it are gone.
@@ -275,13 +290,17 @@ journal_result<bool> terminal_log::compress_one() {
   std::optional<segment> raw;
   {
     const std::lock_guard lock{mutex_};
-    const auto found = std::find_if(closed_.begin(), closed_.end(),
-                                    [](const segment& each) { return each.stored == segment::form::raw; });
+    const auto found = std::find_if(closed_.begin(), closed_.end(), [](const segment& each) {
+      return each.stored == segment::form::raw;
+    });
     if (found == closed_.end()) return false;
     raw = *found;
   }
   segment packed{folder_ / segment::closed_name(raw->first, raw->end, segment::form::compressed),
-                 segment::form::compressed, raw->first, raw->end, {}};
+                 segment::form::compressed,
+                 raw->first,
+                 raw->end,
+                 {}};
   const auto unfinished = packed.path.string() + ".tmp";
   auto failed = compress(*raw, seed_, unfinished);
   if (failed && failed->code == journal_errc::not_found) return true;  // dropped meanwhile
@@ -299,7 +318,8 @@ journal_result<bool> terminal_log::compress_one() {
   if (!error) failed = sync_folder(folder_);
   if (error || failed)
     return failed ? *failed
-                  : journal_error{journal_errc::io, packed.path.string() + ": " + error.message(), std::nullopt};
+                  : journal_error{journal_errc::io, packed.path.string() + ": " + error.message(),
+                                  std::nullopt};
   {
     const std::lock_guard lock{mutex_};
     *found = packed;

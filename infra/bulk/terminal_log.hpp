@@ -1,5 +1,5 @@
-// One terminal's log. append, read and the like are called from any thread and never wait for the disk's sync;
-// write_pending, trim and compress_one are called by the log's own threads.
+// One terminal's log. append, read and the like are called from any thread and never wait for the
+// disk's sync; write_pending, trim and compress_one are called by the log's own threads.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ class terminal_log {
 
   struct appended {
     std::uint64_t next{};
-    std::size_t bytes{};      // taken
-    bool became_dirty{};      // first since the last write
+    std::size_t bytes{};  // taken
+    bool became_dirty{};  // first since the last write
   };
   appended append(std::uint64_t offset, const shared_bytes& data, timestamp arrived);
   journal_result<std::string> read(std::uint64_t from, std::size_t bytes_max) const;
@@ -54,10 +54,12 @@ class terminal_log {
   struct range;
 
   range collect(std::uint64_t from, std::uint64_t to) const;
-  std::optional<journal_error> visit(std::uint64_t from, std::uint64_t to, const block_visitor& each) const;
+  std::optional<journal_error> visit(std::uint64_t from, std::uint64_t to,
+                                     const block_visitor& each) const;
   std::optional<journal_error> ensure_mark();
   std::optional<journal_error> ensure_files(std::uint64_t first);
-  std::string encode(const std::vector<pending_bytes>& taken, std::vector<segment::signpost>& signposts) const;
+  std::string encode(const std::vector<pending_bytes>& taken,
+                     std::vector<segment::signpost>& signposts) const;
   std::optional<journal_error> close_segment();
   std::size_t segment_bytes() const;
 
@@ -75,7 +77,8 @@ class terminal_log {
   bool dirty_{};
   bool removed_{};
 
-  std::mutex files_mutex_;  // guards the files below and all changes of the folder; held while syncing
+  std::mutex
+      files_mutex_;  // guards the files below and all changes of the folder; held while syncing
   file file_;
   std::uint64_t file_bytes_{};
   std::optional<head_file> mark_;

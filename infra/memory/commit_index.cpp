@@ -32,21 +32,25 @@ void commit_index::drop_oldest(std::size_t count) {
     places->second.pop_front();
     if (places->second.empty()) places_.erase(places);
     const auto command = commands_.find(oldest.command);
-    if (command != commands_.end() && command->second == oldest.place.offset) commands_.erase(command);
+    if (command != commands_.end() && command->second == oldest.place.offset)
+      commands_.erase(command);
     bytes_ -= oldest.bytes;
     commits_.pop_front();
   }
 }
 
-void commit_index::clear() { *this = commit_index{}; }
+void commit_index::clear() {
+  *this = commit_index{};
+}
 
 void commit_index::places_after(const stream_id& stream, stream_version after, std::size_t limit,
                                 std::vector<stream_place>& into) const {
   const auto found = places_.find(stream);
   if (found == places_.end()) return;
   const auto& places = found->second;
-  auto at = std::upper_bound(places.begin(), places.end(), after,
-                             [](stream_version wanted, const stream_place& place) { return wanted < place.last; });
+  auto at = std::upper_bound(
+      places.begin(), places.end(), after,
+      [](stream_version wanted, const stream_place& place) { return wanted < place.last; });
   for (; at != places.end() && into.size() < limit; ++at) into.push_back(*at);
 }
 

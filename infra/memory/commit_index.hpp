@@ -1,5 +1,6 @@
-// Where the commits of a stream and of a command are: the index of the memory engine, and in the RocksDB engine the
-// part of the log that its on-disk index does not cover yet. Not synchronised: the engine that owns it locks.
+// Where the commits of a stream and of a command are: the index of the memory engine, and in the
+// RocksDB engine the part of the log that its on-disk index does not cover yet. Not synchronised:
+// the engine that owns it locks.
 #pragma once
 
 #include <deque>

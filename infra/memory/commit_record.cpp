@@ -28,17 +28,18 @@ journal_result<read_record> read_commit(std::string_view record, position where,
 }
 
 recorded_command recorded_from(const commit& happened) {
-  return {happened.body.stream,  happened.body.last(),   happened.body.command_hash,
-          happened.at(),         happened.envelope.time, happened.body.answer};
+  return {happened.body.stream, happened.body.last(),   happened.body.command_hash,
+          happened.at(),        happened.envelope.time, happened.body.answer};
 }
 
-std::optional<journal_error> check_joins(const stream_id& stream, stream_version before, const commit& next) {
+std::optional<journal_error> check_joins(const stream_id& stream, stream_version before,
+                                         const commit& next) {
   // The first commit read may begin at or before the version asked for; none may leave one out.
   if (next.body.stream == stream && next.body.first.value <= before.value + 1) return std::nullopt;
   return journal_error{journal_errc::corrupt,
                        place(next.at()) + ": " + next.body.stream.text() + " version " +
-                           std::to_string(next.body.first.value) + " where " + stream.text() + " version " +
-                           std::to_string(before.value + 1) + " was expected",
+                           std::to_string(next.body.first.value) + " where " + stream.text() +
+                           " version " + std::to_string(before.value + 1) + " was expected",
                        next.at()};
 }
 
@@ -51,8 +52,8 @@ journal_error conflict_of(const commit_body& body, stream_version next) {
 
 journal_error too_large_of(const commit_body& body, std::size_t record_bytes) {
   return {journal_errc::too_large,
-          body.stream.text() + ": a commit of " + std::to_string(record_bytes) + " bytes, at most " +
-              std::to_string(commit_bytes_max) + " are stored",
+          body.stream.text() + ": a commit of " + std::to_string(record_bytes) +
+              " bytes, at most " + std::to_string(commit_bytes_max) + " are stored",
           std::nullopt};
 }
 

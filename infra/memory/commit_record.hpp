@@ -1,4 +1,5 @@
-// From stored record to what readers of a journal get; every engine reads through these. Pure; any thread.
+// From stored record to what readers of a journal get; every engine reads through these. Pure; any
+// thread.
 #pragma once
 
 #include <string_view>
@@ -19,9 +20,10 @@ journal_result<read_record> read_commit(std::string_view record, position where,
 
 recorded_command recorded_from(const commit& happened);
 
-// Commits of one stream read one after the other must join: nothing if `next` belongs to `stream` and is what follows
-// version `before`.
-std::optional<journal_error> check_joins(const stream_id& stream, stream_version before, const commit& next);
+// Commits of one stream read one after the other must join: nothing if `next` belongs to `stream`
+// and is what follows version `before`.
+std::optional<journal_error> check_joins(const stream_id& stream, stream_version before,
+                                         const commit& next);
 
 journal_error conflict_of(const commit_body& body, stream_version next);
 journal_error too_large_of(const commit_body& body, std::size_t record_bytes);

@@ -12,8 +12,8 @@ namespace berth {
 
 class followers {
  public:
-  // The subscription ends when the handle is destroyed; the destructor waits for a running call, unless it runs
-  // inside that call.
+  // The subscription ends when the handle is destroyed; the destructor waits for a running call,
+  // unless it runs inside that call.
   std::shared_ptr<void> add(std::function<void(position)> wake);
   void wake(position head);
   void clear();  // nobody is called any more; handles stay valid

@@ -11,9 +11,9 @@ namespace berth {
 inline constexpr std::size_t commit_bytes_max = 960 * 1024;
 
 struct journal_limits {
-  std::size_t queue_commits_max = 50'000;            // appended, not durable yet; beyond: overloaded
+  std::size_t queue_commits_max = 50'000;  // appended, not durable yet; beyond: overloaded
   std::size_t queue_bytes_max = 64 << 20;
-  std::chrono::hours deduplication_window{24};       // by commit time (J8)
+  std::chrono::hours deduplication_window{24};  // by commit time (J8)
 };
 
 }  // namespace berth

@@ -6,8 +6,8 @@
 
 namespace berth {
 
-std::uint64_t memory_bulk_log::append(const terminal_id& terminal, std::uint64_t offset, const shared_bytes& data,
-                                      timestamp arrived) {
+std::uint64_t memory_bulk_log::append(const terminal_id& terminal, std::uint64_t offset,
+                                      const shared_bytes& data, timestamp arrived) {
   const std::lock_guard lock{mutex_};
   auto& to = logs_[terminal];
   const auto end = offset + data->size();
@@ -35,13 +35,15 @@ bulk_extent memory_bulk_log::extent(const terminal_id& terminal) {
   return found == logs_.end() ? bulk_extent{} : found->second.extent;
 }
 
-journal_result<std::vector<bulk_mark>> memory_bulk_log::marks(const terminal_id& terminal, std::uint64_t from,
+journal_result<std::vector<bulk_mark>> memory_bulk_log::marks(const terminal_id& terminal,
+                                                              std::uint64_t from,
                                                               std::uint64_t to) {
   const std::lock_guard lock{mutex_};
   const auto found = logs_.find(terminal);
   if (found == logs_.end()) return std::vector<bulk_mark>{};
   const auto& extent = found->second.extent;
-  return marks_between(found->second.marks, std::max(from, extent.first), std::min(to, extent.next));
+  return marks_between(found->second.marks, std::max(from, extent.first),
+                       std::min(to, extent.next));
 }
 
 void memory_bulk_log::trim(log& of) {
@@ -92,7 +94,8 @@ void memory_bulk_log::crash() {
   for (auto& [terminal, log] : logs_) {
     log.bytes.resize(log.extent.durable - log.extent.first);
     log.extent.next = log.extent.durable;
-    std::erase_if(log.marks, [&](const bulk_mark& mark) { return mark.offset >= log.extent.durable; });
+    std::erase_if(log.marks,
+                  [&](const bulk_mark& mark) { return mark.offset >= log.extent.durable; });
   }
 }
 

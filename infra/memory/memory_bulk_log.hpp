@@ -1,4 +1,5 @@
-// The reference bulk log, durable when sync() is called. Any thread; callbacks run in the caller of sync().
+// The reference bulk log, durable when sync() is called. Any thread; callbacks run in the caller of
+// sync().
 #pragma once
 
 #include <map>
@@ -14,7 +15,8 @@ class memory_bulk_log : public bulk_log {
 
   std::uint64_t append(const terminal_id& terminal, std::uint64_t offset, const shared_bytes& data,
                        timestamp arrived) override;
-  journal_result<std::string> read(const terminal_id& terminal, std::uint64_t from, std::size_t bytes_max) override;
+  journal_result<std::string> read(const terminal_id& terminal, std::uint64_t from,
+                                   std::size_t bytes_max) override;
   bulk_extent extent(const terminal_id& terminal) override;
   journal_result<std::vector<bulk_mark>> marks(const terminal_id& terminal, std::uint64_t from,
                                                std::uint64_t to) override;

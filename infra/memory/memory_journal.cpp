@@ -43,17 +43,23 @@ stream_version memory_journal::next_version(const stream_id& stream) const {
 
 std::optional<journal_error> memory_journal::append(const commit_body& body, std::uint64_t ticket,
                                                     std::shared_ptr<append_listener> listener) {
-  queued_commit added{encode_body(body), {body.stream, {body.last(), 0}, {body.by.account, body.command}, {}, 0},
-                      ticket, std::move(listener)};
+  queued_commit added{encode_body(body),
+                      {body.stream, {body.last(), 0}, {body.by.account, body.command}, {}, 0},
+                      ticket,
+                      std::move(listener)};
   added.index.bytes = commit_envelope::size + added.body_bytes.size();
   {
     const std::lock_guard lock{mutex_};
-    if (closed_) return journal_error{journal_errc::closed, "journal is closed after a failed sync", {}};
+    if (closed_)
+      return journal_error{journal_errc::closed, "journal is closed after a failed sync", {}};
     if (added.index.bytes > commit_bytes_max) return too_large_of(body, added.index.bytes);
     if (queue_.size() >= limits_.queue_commits_max || queue_bytes_ >= limits_.queue_bytes_max)
-      return journal_error{journal_errc::overloaded,
-                           "journal: " + std::to_string(queue_.size()) + " commits wait to be written", {}};
-    if (const auto next = next_version(body.stream); body.first != next) return conflict_of(body, next);
+      return journal_error{
+          journal_errc::overloaded,
+          "journal: " + std::to_string(queue_.size()) + " commits wait to be written",
+          {}};
+    if (const auto next = next_version(body.stream); body.first != next)
+      return conflict_of(body, next);
     last_queued_[body.stream] = body.last();
     queue_bytes_ += added.index.bytes;
     queue_.push_back(std::move(added));
@@ -103,7 +109,8 @@ void memory_journal::fail_queue() {
   closed_ = true;
   const auto durable = durable_;
   for (auto& lost : std::exchange(queue_, {})) {
-    const journal_error why{journal_errc::unknown_outcome, "journal: the sync failed", std::nullopt};
+    const journal_error why{journal_errc::unknown_outcome, "journal: the sync failed",
+                            std::nullopt};
     completed_.add(std::move(lost.listener), {lost.ticket, lost.index.place.last, {}, why});
     if (failed_reach_disk_) store(std::move(lost));
   }
@@ -184,7 +191,8 @@ journal_result<commit> memory_journal::commit_at(std::uint64_t offset) const {
   return std::move(read->happened);
 }
 
-journal_result<std::vector<commit>> memory_journal::read_stream(const stream_id& stream, stream_version after,
+journal_result<std::vector<commit>> memory_journal::read_stream(const stream_id& stream,
+                                                                stream_version after,
                                                                 std::size_t limit) const {
   const std::lock_guard lock{mutex_};
   std::vector<stream_place> places;
@@ -205,7 +213,8 @@ journal_result<std::vector<commit>> memory_journal::read(position from, std::siz
   const std::lock_guard lock{mutex_};
   std::vector<commit> commits;
   std::optional<chain_hash> previous;
-  for (auto offset = std::max<std::uint64_t>(from.offset, 1); offset <= durable_ && commits.size() < limit; ++offset) {
+  for (auto offset = std::max<std::uint64_t>(from.offset, 1);
+       offset <= durable_ && commits.size() < limit; ++offset) {
     auto read = read_commit(records_[offset - 1], {0, offset}, previous ? &*previous : nullptr);
     if (read.has_error()) return read.error();
     previous = read->hash;
@@ -214,19 +223,21 @@ journal_result<std::vector<commit>> memory_journal::read(position from, std::siz
   return commits;
 }
 
-std::optional<recorded_command> memory_journal::find_command(const account_id& scope, const command_id& id) const {
+std::optional<recorded_command> memory_journal::find_command(const account_id& scope,
+                                                             const command_id& id) const {
   const auto now = time_.now();
   const std::lock_guard lock{mutex_};
   const auto offset = index_.find({scope, id});
   if (!offset || *offset > durable_) return std::nullopt;
   const auto read = commit_at(*offset);
   if (read.has_error()) return std::nullopt;
-  if (read->envelope.time + limits_.deduplication_window < std::max(now, last_time_)) return std::nullopt;
+  if (read->envelope.time + limits_.deduplication_window < std::max(now, last_time_))
+    return std::nullopt;
   return recorded_from(*read);
 }
 
-journal_result<snapshot> memory_journal::load_snapshot(const stream_id& stream,
-                                                       std::optional<stream_version> at_most) const {
+journal_result<snapshot> memory_journal::load_snapshot(
+    const stream_id& stream, std::optional<stream_version> at_most) const {
   const std::lock_guard lock{mutex_};
   if (const auto kept = snapshots_.find(stream); kept != snapshots_.end()) {
     for (auto at = kept->second.rbegin(); at != kept->second.rend(); ++at) {
@@ -234,7 +245,8 @@ journal_result<snapshot> memory_journal::load_snapshot(const stream_id& stream,
       if (at->second.at.offset <= durable_) return at->second;
     }
   }
-  return journal_error{journal_errc::not_found, stream.text() + ": no usable snapshot", std::nullopt};
+  return journal_error{journal_errc::not_found, stream.text() + ": no usable snapshot",
+                       std::nullopt};
 }
 
 void memory_journal::save_snapshot(const snapshot& taken) {
@@ -247,8 +259,8 @@ void memory_journal::save_snapshot(const snapshot& taken) {
   for (const auto upto : snapshots_to_drop(uptos)) kept.erase(upto);
 }
 
-journal_result<std::vector<stream_id>> memory_journal::list_streams(const std::optional<stream_id>& after,
-                                                                    std::size_t limit) const {
+journal_result<std::vector<stream_id>> memory_journal::list_streams(
+    const std::optional<stream_id>& after, std::size_t limit) const {
   const std::lock_guard lock{mutex_};
   return index_.list(after ? after->text() : std::string{}, limit);
 }

@@ -1,14 +1,17 @@
-// The reference engine of events/core/journal.hpp: everything in memory, durable when told to be, crashing when told to.
+// The reference engine of events/core/journal.hpp: everything in memory, durable when told to be,
+// crashing when told to.
 //
-//   automatic: append makes the commit durable and delivers its completion before it returns (a completion that
+//   automatic: append makes the commit durable and delivers its completion before it returns (a
+//   completion that
 //              appends again is delivered after the present one, by the same pump).
 //   manual:    appended commits stay queued until flush(n) makes n of them durable and delivers.
 //
-//   records: [1][2][3][4] | [5][6][7]     crash() drops 5..7, or leaves a torn part of 5 that the restart cuts
+//   records: [1][2][3][4] | [5][6][7]     crash() drops 5..7, or leaves a torn part of 5 that the
+//   restart cuts
 //                 durable ^    queued
 //
-// The object outlives a simulated crash: after crash() or restart() it is the journal a new process would open.
-// Threads: any; the simulation uses one.
+// The object outlives a simulated crash: after crash() or restart() it is the journal a new process
+// would open. Threads: any; the simulation uses one.
 #pragma once
 
 #include <cstdint>
@@ -42,22 +45,25 @@ class memory_journal : public journal {
   position head(std::uint32_t partition = 0) const override;
   std::uint32_t partitions() const override { return 1; }
   std::shared_ptr<void> follow(std::function<void(position head)> wake) override;
-  std::optional<recorded_command> find_command(const account_id& scope, const command_id& id) const override;
+  std::optional<recorded_command> find_command(const account_id& scope,
+                                               const command_id& id) const override;
   journal_result<snapshot> load_snapshot(const stream_id& stream,
                                          std::optional<stream_version> at_most = {}) const override;
   void save_snapshot(const snapshot& taken) override;
   journal_result<std::vector<stream_id>> list_streams(const std::optional<stream_id>& after,
                                                       std::size_t limit) const override;
 
-  // Makes up to `count` queued commits durable as one group and delivers; returns how many. A call made while another
-  // one delivers leaves its work to that one and returns 0.
+  // Makes up to `count` queued commits durable as one group and delivers; returns how many. A call
+  // made while another one delivers leaves its work to that one and returns 0.
   std::size_t flush(std::size_t count = all);
   std::size_t queued() const;
 
-  // The process dies and starts again: what was not flushed is gone, nothing is completed, followers are forgotten,
-  // the epoch is the next. `torn` leaves half of the first lost record behind, which the restart must cut.
+  // The process dies and starts again: what was not flushed is gone, nothing is completed,
+  // followers are forgotten, the epoch is the next. `torn` leaves half of the first lost record
+  // behind, which the restart must cut.
   void crash(bool torn = false);
-  // The next flush fails (J6). If `reached_disk`, its records are there after the next crash() all the same.
+  // The next flush fails (J6). If `reached_disk`, its records are there after the next crash() all
+  // the same.
   void fail_sync(bool reached_disk = false);
   // Damages the stored record, as a bad disk would: reads of it are `corrupt` from now on.
   void flip_bit(std::uint64_t offset, std::size_t byte);
@@ -85,14 +91,15 @@ class memory_journal : public journal {
 
   mutable std::mutex mutex_;  // guards all below, but is not held while delivering
   std::deque<std::string> records_;
-  std::size_t durable_{};       // records readers may see
+  std::size_t durable_{};  // records readers may see
   commit_index index_;
   chain_hash last_hash_{};
   timestamp last_time_{};
   std::uint64_t epoch_{};
   std::deque<queued_commit> queue_;
   std::size_t queue_bytes_{};
-  std::unordered_map<stream_id, stream_version> last_queued_;  // of streams with queued commits, and others
+  std::unordered_map<stream_id, stream_version>
+      last_queued_;  // of streams with queued commits, and others
   std::map<stream_id, std::map<std::uint64_t, snapshot>> snapshots_;
   bool closed_{};
   bool sync_fails_{};

@@ -39,7 +39,8 @@ class memory_view : public view {
     return found == rows->end() ? std::nullopt : std::optional{found->second};
   }
 
-  std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix, std::string_view after,
+  std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix,
+                                                        std::string_view after,
                                                         std::size_t limit) const override {
     const std::lock_guard lock{store_->mutex};
     std::vector<std::pair<std::string, std::string>> found;
@@ -51,7 +52,9 @@ class memory_view : public view {
     return found;
   }
 
-  void put(std::string_view, std::string_view) override { BERTH_ASSERT(!"a view that is read is not written"); }
+  void put(std::string_view, std::string_view) override {
+    BERTH_ASSERT(!"a view that is read is not written");
+  }
   void erase(std::string_view) override { BERTH_ASSERT(!"a view that is read is not written"); }
 
  private:
@@ -67,12 +70,15 @@ class memory_view : public view {
 class memory_batch : public view_store::batch {
  public:
   memory_batch(std::shared_ptr<memory_view_store::contents> store, view_generation of)
-      : store_{store}, of_{of}, rows_{std::make_unique<memory_view>(std::move(store), std::move(of))} {}
+      : store_{store},
+        of_{of},
+        rows_{std::make_unique<memory_view>(std::move(store), std::move(of))} {}
 
   std::optional<std::string> get(std::string_view key) const override { return rows_.get(key); }
   void put(std::string_view key, std::string_view row) override { rows_.put(key, row); }
   void erase(std::string_view key) override { rows_.erase(key); }
-  std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix, std::string_view after,
+  std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix,
+                                                        std::string_view after,
                                                         std::size_t limit) const override {
     return rows_.scan(prefix, after, limit);
   }
@@ -108,7 +114,8 @@ std::uint32_t memory_view_store::live_generation(const std::string& name) const 
   return found == now_->written.live.end() ? 1 : found->second;
 }
 
-std::optional<position> memory_view_store::checkpoint(const view_generation& of, std::uint32_t partition) const {
+std::optional<position> memory_view_store::checkpoint(const view_generation& of,
+                                                      std::uint32_t partition) const {
   const std::lock_guard lock{now_->mutex};
   const auto found = now_->written.generations.find(of);
   if (found == now_->written.generations.end()) return std::nullopt;
@@ -124,7 +131,8 @@ std::unique_ptr<view_store::batch> memory_view_store::write(const view_generatio
   return std::make_unique<memory_batch>(now_, of);
 }
 
-journal_result<bool> memory_view_store::swap_live(const std::string& name, std::uint32_t generation) {
+journal_result<bool> memory_view_store::swap_live(const std::string& name,
+                                                  std::uint32_t generation) {
   const std::lock_guard lock{now_->mutex};
   now_->written.live[name] = generation;
   return true;

@@ -1,5 +1,6 @@
-// The reference view store. Views outlive a simulated crash of the process, as unsynced writes of a killed process do;
-// power_cut() takes them back to an earlier commit, as a lost page cache does. Any thread.
+// The reference view store. Views outlive a simulated crash of the process, as unsynced writes of a
+// killed process do; power_cut() takes them back to an earlier commit, as a lost page cache does.
+// Any thread.
 #pragma once
 
 #include <map>
@@ -17,7 +18,8 @@ class memory_view_store : public view_store {
   ~memory_view_store() override;
 
   std::uint32_t live_generation(const std::string& name) const override;
-  std::optional<position> checkpoint(const view_generation& of, std::uint32_t partition) const override;
+  std::optional<position> checkpoint(const view_generation& of,
+                                     std::uint32_t partition) const override;
   std::unique_ptr<view> read(const view_generation& of) const override;
   std::unique_ptr<batch> write(const view_generation& of) override;
   journal_result<bool> swap_live(const std::string& name, std::uint32_t generation) override;

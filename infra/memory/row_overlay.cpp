@@ -21,7 +21,8 @@ void row_overlay::erase(std::string_view key) {
     changed_.emplace(key, std::nullopt);
 }
 
-std::vector<std::pair<std::string, std::string>> row_overlay::scan(std::string_view prefix, std::string_view after,
+std::vector<std::pair<std::string, std::string>> row_overlay::scan(std::string_view prefix,
+                                                                   std::string_view after,
                                                                    std::size_t limit) const {
   // Every changed row below the last stored one can hide at most one stored row.
   const auto hidden = changed_.size() < limit ? limit + changed_.size() : 2 * limit;

@@ -1,5 +1,5 @@
-// Uncommitted rows of a view over its stored ones: a fold sees its own writes, the store gets them in one batch.
-// One thread.
+// Uncommitted rows of a view over its stored ones: a fold sees its own writes, the store gets them
+// in one batch. One thread.
 #pragma once
 
 #include <map>
@@ -22,7 +22,8 @@ class row_overlay {
   std::optional<std::string> get(std::string_view key) const;
   void put(std::string_view key, std::string_view row);
   void erase(std::string_view key);
-  std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix, std::string_view after,
+  std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix,
+                                                        std::string_view after,
                                                         std::size_t limit) const;
   const rows& changed() const { return changed_; }
   void clear() { changed_.clear(); }

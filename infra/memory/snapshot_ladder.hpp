@@ -1,5 +1,6 @@
-// Which snapshots of a stream are worth keeping: the newest, and one for every doubling of the distance behind it,
-// so that any past state is at most twice as far from a snapshot as it is from the present.
+// Which snapshots of a stream are worth keeping: the newest, and one for every doubling of the
+// distance behind it, so that any past state is at most twice as far from a snapshot as it is from
+// the present.
 #pragma once
 
 #include <bit>

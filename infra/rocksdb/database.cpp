@@ -32,9 +32,10 @@ rocksdb::Status database::open(const rocksdb::Options& options, const std::files
   for (const auto& name : families) wanted.emplace_back(name, options);
   rocksdb::DB* db = nullptr;
   const auto status =
-      how == access::writer     ? rocksdb::DB::Open(options, folder, wanted, &into.families, &db)
-      : how == access::observer ? rocksdb::DB::OpenForReadOnly(options, folder, wanted, &into.families, &db)
-                                : rocksdb::DB::OpenAsSecondary(options, folder, scratch, wanted, &into.families, &db);
+      how == access::writer ? rocksdb::DB::Open(options, folder, wanted, &into.families, &db)
+      : how == access::observer
+          ? rocksdb::DB::OpenForReadOnly(options, folder, wanted, &into.families, &db)
+          : rocksdb::DB::OpenAsSecondary(options, folder, scratch, wanted, &into.families, &db);
   into.db.reset(db);
   return status;
 }
@@ -74,10 +75,12 @@ rocksdb::Status check_files(rocksdb::DB& db) {
   const auto factory = rocksdb::GetFileChecksumGenCrc32cFactory();
   std::string bytes(check_step_bytes, '\0');
   for (const auto& table : tables) {
-    if (table.file_checksum.empty() || table.file_checksum == rocksdb::kUnknownFileChecksum) continue;
+    if (table.file_checksum.empty() || table.file_checksum == rocksdb::kUnknownFileChecksum)
+      continue;
     const auto path = table.db_path + table.name;
     std::ifstream in{path, std::ios::binary};
-    if (!in) continue;  // compacted away by the server beside this reader; a missing one fails reads
+    if (!in)
+      continue;  // compacted away by the server beside this reader; a missing one fails reads
     const auto checksum = factory->CreateFileChecksumGenerator({path, {}});
     while (in.read(bytes.data(), static_cast<std::streamsize>(bytes.size())) || in.gcount() > 0)
       checksum->Update(bytes.data(), static_cast<std::size_t>(in.gcount()));
@@ -93,7 +96,8 @@ bool holds_database(const std::filesystem::path& folder) {
   for (const auto& entry : std::filesystem::directory_iterator{folder, error}) {
     const auto name = entry.path().filename().string();
     const auto kind = entry.path().extension();
-    if (name == "CURRENT" || name.starts_with("MANIFEST") || kind == ".sst" || kind == ".log") return true;
+    if (name == "CURRENT" || name.starts_with("MANIFEST") || kind == ".sst" || kind == ".log")
+      return true;
   }
   return false;
 }

@@ -1,4 +1,5 @@
-// What log/ and state/ have in common as RocksDB databases: settings, and a handle that closes in order.
+// What log/ and state/ have in common as RocksDB databases: settings, and a handle that closes in
+// order.
 #pragma once
 
 #include <filesystem>

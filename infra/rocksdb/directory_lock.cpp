@@ -24,7 +24,8 @@ std::string holder_of(int fd) {
 journal_result<directory_lock> directory_lock::take(const std::filesystem::path& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0)
-    return journal_error{journal_errc::io, path.string() + ": open: " + std::strerror(errno), std::nullopt};
+    return journal_error{journal_errc::io, path.string() + ": open: " + std::strerror(errno),
+                         std::nullopt};
   directory_lock lock{fd};
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     const auto reason = errno == EWOULDBLOCK ? "the directory is in use by process " + holder_of(fd)
@@ -33,7 +34,9 @@ journal_result<directory_lock> directory_lock::take(const std::filesystem::path&
   }
   const auto self = std::to_string(::getpid()) + "\n";
   const bool named = ::ftruncate(fd, 0) == 0 && ::pwrite(fd, self.data(), self.size(), 0) > 0;
-  if (!named) return journal_error{journal_errc::io, path.string() + ": write: " + std::strerror(errno), std::nullopt};
+  if (!named)
+    return journal_error{journal_errc::io, path.string() + ": write: " + std::strerror(errno),
+                         std::nullopt};
   return lock;
 }
 
@@ -46,7 +49,8 @@ bool directory_lock::is_held(const std::filesystem::path& path, std::string* hol
   return held;
 }
 
-directory_lock::directory_lock(directory_lock&& other) noexcept : fd_{std::exchange(other.fd_, -1)} {}
+directory_lock::directory_lock(directory_lock&& other) noexcept
+    : fd_{std::exchange(other.fd_, -1)} {}
 
 directory_lock::~directory_lock() {
   if (fd_ >= 0) ::close(fd_);

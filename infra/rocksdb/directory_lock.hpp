@@ -1,5 +1,6 @@
-// One writer a data directory: a lock on DIR/LOCK that the kernel releases however the process ends. The file names the
-// holder for whoever is refused. Programs started by the holder do not inherit it.
+// One writer a data directory: a lock on DIR/LOCK that the kernel releases however the process
+// ends. The file names the holder for whoever is refused. Programs started by the holder do not
+// inherit it.
 #pragma once
 
 #include <filesystem>

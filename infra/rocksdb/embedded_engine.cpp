@@ -18,12 +18,15 @@ std::uint64_t random_nonce() {
 
 class opened_engine : public embedded_engine {
  public:
-  opened_engine(directory_lock lock, std::unique_ptr<log_store> log, std::unique_ptr<state_store> state)
+  opened_engine(directory_lock lock, std::unique_ptr<log_store> log,
+                std::unique_ptr<state_store> state)
       : lock_{std::move(lock)}, log_{std::move(log)}, state_{std::move(state)}, views_{*state_} {}
 
-  void start(const embedded_options& options, head_file head, recovered_log&& recovered, const leadership& lead) {
+  void start(const embedded_options& options, head_file head, recovered_log&& recovered,
+             const leadership& lead) {
     epoch_ = lead.epoch;
-    journal_ = std::make_unique<rocksdb_journal>(options, *log_, *state_, std::move(head), std::move(recovered), lead);
+    journal_ = std::make_unique<rocksdb_journal>(options, *log_, *state_, std::move(head),
+                                                 std::move(recovered), lead);
   }
 
   berth::journal& journal() override { return *journal_; }
@@ -44,24 +47,26 @@ std::optional<journal_error> make_directory(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (!error) return std::nullopt;
-  return journal_error{journal_errc::io, path.string() + ": cannot be created: " + error.message(), std::nullopt};
+  return journal_error{journal_errc::io, path.string() + ": cannot be created: " + error.message(),
+                       std::nullopt};
 }
 
 // A log without its head file has lost the proof of where it ended.
 std::optional<journal_error> check_head_exists(const embedded_options& options,
                                                const std::optional<durable_mark>& head) {
   if (head || !holds_database(options.log_dir())) return std::nullopt;
-  return journal_error{journal_errc::corrupt,
-                       options.head_path().string() +
-                           ": missing beside a log, so the end of the log is unproven; restore it, or run "
-                           "berth-inspect accept-loss",
-                       std::nullopt};
+  return journal_error{
+      journal_errc::corrupt,
+      options.head_path().string() +
+          ": missing beside a log, so the end of the log is unproven; restore it, or run "
+          "berth-inspect accept-loss",
+      std::nullopt};
 }
 
-// Copies what is intact into a new log: a damaged table would stay in the way of every later read. The damaged one is
-// kept beside it.
-std::optional<journal_error> replace_log(const embedded_options& options, std::unique_ptr<log_store>& log,
-                                         std::uint64_t upto) {
+// Copies what is intact into a new log: a damaged table would stay in the way of every later read.
+// The damaged one is kept beside it.
+std::optional<journal_error> replace_log(const embedded_options& options,
+                                         std::unique_ptr<log_store>& log, std::uint64_t upto) {
   std::error_code error;
   auto fresh_options = options;
   fresh_options.data_dir = options.data_dir / "accepting-loss";
@@ -74,12 +79,14 @@ std::optional<journal_error> replace_log(const embedded_options& options, std::u
   }
   log.reset();
   auto aside = options.data_dir / "log.damaged";
-  for (int n = 2; std::filesystem::exists(aside); ++n) aside = options.data_dir / ("log.damaged-" + std::to_string(n));
+  for (int n = 2; std::filesystem::exists(aside); ++n)
+    aside = options.data_dir / ("log.damaged-" + std::to_string(n));
   std::filesystem::rename(options.log_dir(), aside, error);
   if (!error) std::filesystem::rename(fresh_options.log_dir(), options.log_dir(), error);
   if (!error) std::filesystem::remove_all(fresh_options.data_dir, error);
   if (error)
-    return journal_error{journal_errc::io, options.log_dir().string() + ": cannot be replaced: " + error.message(),
+    return journal_error{journal_errc::io,
+                         options.log_dir().string() + ": cannot be replaced: " + error.message(),
                          std::nullopt};
   auto opened = log_store::open(options, upto);
   if (opened.has_error()) return opened.error();
@@ -115,7 +122,8 @@ journal_result<std::unique_ptr<embedded_engine>> open_embedded(const embedded_op
   if (auto error = (*log)->set_lead(lead)) return *error;
   auto head_now = head_file::open(options.head_path(), recovered->end);
   if (head_now.has_error()) return head_now.error();
-  auto engine = std::make_unique<opened_engine>(std::move(*lock), std::move(*log), std::move(*state));
+  auto engine =
+      std::make_unique<opened_engine>(std::move(*lock), std::move(*log), std::move(*state));
   engine->start(options, std::move(*head_now), std::move(*recovered), lead);
   return std::unique_ptr<embedded_engine>{std::move(engine)};
 }
@@ -139,11 +147,13 @@ journal_result<accepted_loss> accept_loss(const embedded_options& asked) {
   const accepted_loss loss{{0, intact->end.offset}, {0, std::max(proven, *ends_at)}};
   if (intact->end.offset < *ends_at || (*log)->meta_is_damaged())
     if (auto error = replace_log(options, *log, intact->end.offset)) return *error;
-  if (auto error = (*log)->note_loss(loss.kept.offset, loss.claimed.offset, options.time->now())) return *error;
+  if (auto error = (*log)->note_loss(loss.kept.offset, loss.claimed.offset, options.time->now()))
+    return *error;
   std::error_code error;
   std::filesystem::remove_all(options.state_dir(), error);
   if (error)
-    return journal_error{journal_errc::io, options.state_dir().string() + ": cannot be removed: " + error.message(),
+    return journal_error{journal_errc::io,
+                         options.state_dir().string() + ": cannot be removed: " + error.message(),
                          std::nullopt};
   const auto written = head_file::open(options.head_path(), intact->end);
   if (written.has_error()) return written.error();

@@ -1,5 +1,5 @@
-// The embedded engine as the composition root and the tools see it: a journal and a view store in one data directory.
-// No RocksDB types here.
+// The embedded engine as the composition root and the tools see it: a journal and a view store in
+// one data directory. No RocksDB types here.
 //
 //   DIR/LOCK            held by whoever writes; names its process
 //   DIR/head            last durable position
@@ -40,17 +40,18 @@ journal_result<std::unique_ptr<embedded_engine>> open_embedded(const embedded_op
 // Whether a server has the directory open now, and its process id if it could be read.
 bool is_served(const embedded_options& options, std::string* holder = nullptr);
 
-// What the operator gave up to start again: everything behind `kept`, the last record that is intact and linked.
+// What the operator gave up to start again: everything behind `kept`, the last record that is
+// intact and linked.
 struct accepted_loss {
   position kept;
   position claimed;  // the furthest position that head file or log named
 };
-// Ends the log there (a damaged one is kept as DIR/log.damaged), removes state/ (it is rebuilt) and notes the loss in the
-// log's metadata. Needs DIR/LOCK.
+// Ends the log there (a damaged one is kept as DIR/log.damaged), removes state/ (it is rebuilt) and
+// notes the loss in the log's metadata. Needs DIR/LOCK.
 journal_result<accepted_loss> accept_loss(const embedded_options& options);
 
-// Reads a directory, also while a server writes it, and stops at the durable head. Appends are refused `closed`,
-// followers are not woken; views are read only.
+// Reads a directory, also while a server writes it, and stops at the durable head. Appends are
+// refused `closed`, followers are not woken; views are read only.
 class embedded_reader {
  public:
   virtual ~embedded_reader() = default;
@@ -61,8 +62,8 @@ class embedded_reader {
 };
 journal_result<std::unique_ptr<embedded_reader>> open_reader(const embedded_options& options);
 
-// Every record walked: checksum, chain, body, order of the versions of every stream, time and epoch never back; then
-// every byte of every table file.
+// Every record walked: checksum, chain, body, order of the versions of every stream, time and epoch
+// never back; then every byte of every table file.
 struct verify_report {
   std::uint64_t commits{};
   std::uint64_t events{};
@@ -74,6 +75,7 @@ struct verify_report {
   std::vector<journal_error> problems;  // empty: all is well
 };
 using verify_progress = std::function<void(std::uint64_t done, std::uint64_t of)>;
-journal_result<verify_report> verify(const embedded_options& options, const verify_progress& progress = {});
+journal_result<verify_report> verify(const embedded_options& options,
+                                     const verify_progress& progress = {});
 
 }  // namespace berth

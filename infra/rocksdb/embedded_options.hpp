@@ -1,5 +1,5 @@
-// Everything that can be set about the embedded engine, every bound named. No RocksDB types: the composition root
-// includes this.
+// Everything that can be set about the embedded engine, every bound named. No RocksDB types: the
+// composition root includes this.
 #pragma once
 
 #include <chrono>
@@ -22,25 +22,26 @@ struct embedded_options {
   std::filesystem::path data_dir;  // holds LOCK, head, log/, state/
   const clock* time{};             // nothing = the machine's clock; must outlive the engine
 
-  // Called once, on an engine thread, after everything queued was completed `unknown_outcome` (J6), or when state/
-  // cannot be trusted any more. Must end the process; nothing is written after it. Nothing = abort.
+  // Called once, on an engine thread, after everything queued was completed `unknown_outcome` (J6),
+  // or when state/ cannot be trusted any more. Must end the process; nothing is written after it.
+  // Nothing = abort.
   std::function<void(const journal_error&)> on_fatal;
   // Told while a start replays or rebuilds: what, done, of. May be empty.
   std::function<void(const std::string& what, std::uint64_t done, std::uint64_t of)> on_progress;
 
   journal_limits limits;
-  std::size_t group_commits_max = 2'000;         // one synced write
+  std::size_t group_commits_max = 2'000;  // one synced write
   std::size_t group_bytes_max = 1 << 20;
-  std::size_t index_lag_commits_max = 100'000;   // durable, not in state/ yet; beyond: overloaded
+  std::size_t index_lag_commits_max = 100'000;  // durable, not in state/ yet; beyond: overloaded
   std::size_t index_lag_bytes_max = 64 << 20;
   std::size_t index_group_commits_max = 8'192;
   std::chrono::milliseconds index_interval_ms{50};
-  std::size_t known_streams_max = 262'144;       // next versions kept in memory
+  std::size_t known_streams_max = 262'144;  // next versions kept in memory
 
-  std::size_t log_write_buffer_bytes = 8 << 20;    // what a crash makes the next start replay
+  std::size_t log_write_buffer_bytes = 8 << 20;  // what a crash makes the next start replay
   std::size_t state_write_buffer_bytes = 16 << 20;
   std::size_t block_cache_bytes = 64 << 20;
-  int open_files_max = 512;                      // of each database
+  int open_files_max = 512;  // of each database
 
   rocksdb::Env* env{};  // tests put a failing disk here
 

@@ -43,7 +43,8 @@ class reader_journal : public journal {
 
   std::optional<journal_error> append(const commit_body& body, std::uint64_t,
                                       std::shared_ptr<append_listener>) override {
-    return journal_error{journal_errc::closed, body.stream.text() + ": this journal is opened for reading", {}};
+    return journal_error{
+        journal_errc::closed, body.stream.text() + ": this journal is opened for reading", {}};
   }
   journal_result<std::vector<commit>> read_stream(const stream_id& stream, stream_version after,
                                                   std::size_t limit) const override {
@@ -55,7 +56,8 @@ class reader_journal : public journal {
   position head(std::uint32_t) const override { return {0, reads_.durable()}; }
   std::uint32_t partitions() const override { return 1; }
   std::shared_ptr<void> follow(std::function<void(position)>) override { return nullptr; }
-  std::optional<recorded_command> find_command(const account_id& scope, const command_id& id) const override {
+  std::optional<recorded_command> find_command(const account_id& scope,
+                                               const command_id& id) const override {
     return reads_.find_command(scope, id);
   }
   journal_result<snapshot> load_snapshot(const stream_id& stream,
@@ -72,14 +74,17 @@ class reader_journal : public journal {
   const journal_reads& reads_;
 };
 
-journal_error ends_early(const embedded_options& options, std::uint64_t ends_at, std::uint64_t proven) {
+journal_error ends_early(const embedded_options& options, std::uint64_t ends_at,
+                         std::uint64_t proven) {
   return {journal_errc::data_loss,
-          options.log_dir().string() + ": the log ends at offset " + std::to_string(ends_at) + ", but " +
-              options.head_path().string() + " has seen offset " + std::to_string(proven),
+          options.log_dir().string() + ": the log ends at offset " + std::to_string(ends_at) +
+              ", but " + options.head_path().string() + " has seen offset " +
+              std::to_string(proven),
           position{0, ends_at}};
 }
 
-// A server beside us may remove a table between the reading of the list and the opening of the file.
+// A server beside us may remove a table between the reading of the list and the opening of the
+// file.
 constexpr int open_attempts_max = 5;
 template <class Store>
 journal_result<std::unique_ptr<Store>> observe(const embedded_options& options) {
@@ -104,7 +109,8 @@ class opened_reader : public embedded_reader {
     state_ = std::move(*state);
     const auto indexed = state_->indexed();
     if (indexed.has_error()) return indexed.error();
-    reads_.emplace(options_, *log_, *state_, indexed->offset, timestamp{}, [](const journal_error&) {});
+    reads_.emplace(options_, *log_, *state_, indexed->offset, timestamp{},
+                   [](const journal_error&) {});
     journal_.emplace(*reads_);
     views_.emplace(*state_);
     return load_tail(indexed->offset, *head);
@@ -125,7 +131,8 @@ class opened_reader : public embedded_reader {
     // Behind a tail that was skipped as a whole, a new one begins.
     if (indexed->offset > reads_->durable()) {
       journal_.reset();
-      reads_.emplace(options_, *log_, *state_, indexed->offset, timestamp{}, [](const journal_error&) {});
+      reads_.emplace(options_, *log_, *state_, indexed->offset, timestamp{},
+                     [](const journal_error&) {});
       journal_.emplace(*reads_);
     } else if (indexed->offset > held) {
       reads_->drop_indexed(indexed->offset - held);
@@ -134,8 +141,10 @@ class opened_reader : public embedded_reader {
   }
 
  private:
-  // Adds what is durable behind `from` to the tail. `head` was read before the log, which therefore reaches it.
-  std::optional<journal_error> load_tail(std::uint64_t from, const std::optional<durable_mark>& head) {
+  // Adds what is durable behind `from` to the tail. `head` was read before the log, which therefore
+  // reaches it.
+  std::optional<journal_error> load_tail(std::uint64_t from,
+                                         const std::optional<durable_mark>& head) {
     const auto last = log_->last_offset();
     if (last.has_error()) return last.error();
     const auto end = head ? head->offset : *last;
@@ -184,18 +193,21 @@ class record_walk {
     auto& last = last_of_[body.stream];
     if (body.first.value != last + 1)
       add({journal_errc::corrupt,
-           place(offset) + body.stream.text() + " version " + std::to_string(body.first.value) + " follows version " +
-               std::to_string(last),
+           place(offset) + body.stream.text() + " version " + std::to_string(body.first.value) +
+               " follows version " + std::to_string(last),
            where});
     last = body.last().value;
-    if (envelope.time < time_) add({journal_errc::corrupt, place(offset) + "commit time goes back", where});
-    if (envelope.epoch < epoch_) add({journal_errc::corrupt, place(offset) + "epoch goes back", where});
+    if (envelope.time < time_)
+      add({journal_errc::corrupt, place(offset) + "commit time goes back", where});
+    if (envelope.epoch < epoch_)
+      add({journal_errc::corrupt, place(offset) + "epoch goes back", where});
     time_ = envelope.time;
     epoch_ = envelope.epoch;
   }
 
   void add(journal_error problem) {
-    if (report_.problems.size() < verify_report::problems_max) report_.problems.push_back(std::move(problem));
+    if (report_.problems.size() < verify_report::problems_max)
+      report_.problems.push_back(std::move(problem));
   }
   void finish() {
     report_.streams = last_of_.size();
@@ -204,7 +216,9 @@ class record_walk {
   void forget_link() { previous_.reset(); }
 
  private:
-  static std::string place(std::uint64_t offset) { return "partition 0 offset " + std::to_string(offset) + ": "; }
+  static std::string place(std::uint64_t offset) {
+    return "partition 0 offset " + std::to_string(offset) + ": ";
+  }
 
   verify_report& report_;
   std::optional<chain_hash> previous_{chain_hash{}};
@@ -223,7 +237,8 @@ journal_result<std::unique_ptr<embedded_reader>> open_reader(const embedded_opti
   return std::unique_ptr<embedded_reader>{std::move(reader)};
 }
 
-journal_result<verify_report> verify(const embedded_options& asked, const verify_progress& progress) {
+journal_result<verify_report> verify(const embedded_options& asked,
+                                     const verify_progress& progress) {
   const auto options = with_clock(asked);
   const auto head = head_file::read(options.head_path());
   if (head.has_error()) return head.error();
@@ -253,7 +268,8 @@ journal_result<verify_report> verify(const embedded_options& asked, const verify
     if (progress) progress(seen, report.head.offset);
   }
   walk.finish();
-  if (const auto status = (*log)->check_files(); !status.ok()) walk.add(error_of(status, options.log_dir()));
+  if (const auto status = (*log)->check_files(); !status.ok())
+    walk.add(error_of(status, options.log_dir()));
   const auto state = observe<state_store>(options);
   if (state.has_error())
     walk.add(state.error());

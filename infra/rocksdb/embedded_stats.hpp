@@ -1,4 +1,5 @@
-// What the embedded engine did and how long it took, for metrics. Counters are read without stopping the writer.
+// What the embedded engine did and how long it took, for metrics. Counters are read without
+// stopping the writer.
 #pragma once
 
 #include <array>

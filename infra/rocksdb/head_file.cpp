@@ -31,7 +31,8 @@ std::uint32_t checksum_of(const slot& of) {
 }
 
 journal_error failed(const std::filesystem::path& path, const char* what) {
-  return {journal_errc::io, path.string() + ": " + what + ": " + std::strerror(errno), std::nullopt};
+  return {journal_errc::io, path.string() + ": " + what + ": " + std::strerror(errno),
+          std::nullopt};
 }
 
 }  // namespace
@@ -51,20 +52,23 @@ journal_result<std::optional<durable_mark>> head_file::read(const std::filesyste
   }
   ::close(fd);
   if (!newest)
-    return journal_error{journal_errc::corrupt,
-                         path.string() + ": neither of its two slots can be read, so the end of the log is unproven",
-                         std::nullopt};
+    return journal_error{
+        journal_errc::corrupt,
+        path.string() + ": neither of its two slots can be read, so the end of the log is unproven",
+        std::nullopt};
   return std::optional{durable_mark{newest->offset, newest->hash}};
 }
 
-journal_result<head_file> head_file::open(const std::filesystem::path& path, const durable_mark& first) {
+journal_result<head_file> head_file::open(const std::filesystem::path& path,
+                                          const durable_mark& first) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return failed(path, "open");
   head_file file{fd, path};
   // Counted on from what is there, so that neither slot's old content can win.
   for (int i = 0; i < slots; ++i) {
     slot old{};
-    if (::pread(fd, &old, sizeof old, i * slot_distance_bytes) == sizeof old && old.checksum == checksum_of(old))
+    if (::pread(fd, &old, sizeof old, i * slot_distance_bytes) == sizeof old &&
+        old.checksum == checksum_of(old))
       file.writes_ = std::max(file.writes_, old.writes);
   }
   for (int i = 0; i < slots; ++i)

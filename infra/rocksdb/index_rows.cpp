@@ -57,7 +57,8 @@ bool read_block(std::string_view row, std::vector<stream_place>& into) {
 }
 
 std::string command_row_key(const command_key& command) {
-  // The id first: ids that carry their time are written in order, and whole files leave the window together.
+  // The id first: ids that carry their time are written in order, and whole files leave the window
+  // together.
   std::string key(1, static_cast<char>(keys::table::command));
   key.append(reinterpret_cast<const char*>(command.id.bytes.data()), command.id.bytes.size());
   keys::put64(key, content_hash(command.scope.value));

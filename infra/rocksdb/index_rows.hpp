@@ -1,7 +1,9 @@
 // The rows of the stream index and of deduplication in state/.
 //
-//   block: varints, a pair a commit: version - the one before, offset - the one before; the first pair from 0.
-// A hot stream's commits of one index write share a row: one row a commit costs four times the log itself.
+//   block: varints, a pair a commit: version - the one before, offset - the one before; the first
+//   pair from 0.
+// A hot stream's commits of one index write share a row: one row a commit costs four times the log
+// itself.
 #pragma once
 
 #include <optional>

@@ -4,8 +4,9 @@
 
 namespace berth {
 
-index_writer::index_writer(const embedded_options& options, const log_store& log, state_store& state,
-                           journal_reads& reads, std::function<void(const journal_error&)> failed)
+index_writer::index_writer(const embedded_options& options, const log_store& log,
+                           state_store& state, journal_reads& reads,
+                           std::function<void(const journal_error&)> failed)
     : options_{options}, log_{log}, state_{state}, reads_{reads}, failed_{std::move(failed)} {
   thread_ = std::thread{[this] { run(); }};
 }
@@ -33,7 +34,8 @@ void index_writer::run() {
   for (;;) {
     changed_.wait(lock, [&] { return has_work_ || stopping_; });
     // More commits in one write make fewer rows; a reader never waits for the index.
-    if (!stopping_) changed_.wait_for(lock, options_.index_interval_ms, [&] { return is_full_ || stopping_; });
+    if (!stopping_)
+      changed_.wait_for(lock, options_.index_interval_ms, [&] { return is_full_ || stopping_; });
     const bool last = stopping_;
     has_work_ = is_full_ = false;
     lock.unlock();

@@ -1,4 +1,5 @@
-// The thread that brings state/ up to the durable head, many commits a write: one row a stream and write, not one a commit.
+// The thread that brings state/ up to the durable head, many commits a write: one row a stream and
+// write, not one a commit.
 #pragma once
 
 #include <condition_variable>
@@ -13,9 +14,10 @@ namespace berth {
 
 class index_writer {
  public:
-  // `failed` is called once, on this thread, if state/ cannot be written; nothing is indexed after it.
-  index_writer(const embedded_options& options, const log_store& log, state_store& state, journal_reads& reads,
-               std::function<void(const journal_error&)> failed);
+  // `failed` is called once, on this thread, if state/ cannot be written; nothing is indexed after
+  // it.
+  index_writer(const embedded_options& options, const log_store& log, state_store& state,
+               journal_reads& reads, std::function<void(const journal_error&)> failed);
   // Indexes what is durable, then ends.
   ~index_writer();
   index_writer(const index_writer&) = delete;

@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::size_t drop_step_commits = 256;  // appends wait for no longer than this takes
 
-// The answer for a command that was executed, or may have been, but whose record cannot be read: no content has this
-// hash, so that a retry is refused as a conflict and never executed twice.
+// The answer for a command that was executed, or may have been, but whose record cannot be read: no
+// content has this hash, so that a retry is refused as a conflict and never executed twice.
 recorded_command unreadable(std::uint64_t offset) {
   recorded_command found;
   found.at = {0, offset};
@@ -21,8 +21,8 @@ recorded_command unreadable(std::uint64_t offset) {
 
 }  // namespace
 
-journal_reads::journal_reads(const embedded_options& options, const log_store& log, const state_store& state,
-                             std::uint64_t indexed, timestamp last_time,
+journal_reads::journal_reads(const embedded_options& options, const log_store& log,
+                             const state_store& state, std::uint64_t indexed, timestamp last_time,
                              std::function<void(const journal_error&)> damaged)
     : time_{*options.time},
       window_{options.limits.deduplication_window},
@@ -92,7 +92,8 @@ journal_result<commit> journal_reads::commit_at(std::uint64_t offset) const {
   return std::move(read->happened);
 }
 
-journal_result<std::vector<commit>> journal_reads::read_stream(const stream_id& stream, stream_version after,
+journal_result<std::vector<commit>> journal_reads::read_stream(const stream_id& stream,
+                                                               stream_version after,
                                                                std::size_t limit) const {
   std::vector<stream_place> recent;
   std::uint64_t indexed;
@@ -143,7 +144,8 @@ journal_result<std::vector<commit>> journal_reads::read(position from, std::size
   return commits;
 }
 
-std::optional<std::uint64_t> journal_reads::offset_of(const command_key& command, timestamp& oldest) const {
+std::optional<std::uint64_t> journal_reads::offset_of(const command_key& command,
+                                                      timestamp& oldest) const {
   {
     const std::shared_lock lock{mutex_};
     oldest = std::max(time_.now(), last_time_) - window_;
@@ -158,7 +160,8 @@ std::optional<std::uint64_t> journal_reads::offset_of(const command_key& command
   return (*stored)->offset;
 }
 
-std::optional<recorded_command> journal_reads::find_command(const account_id& scope, const command_id& id) const {
+std::optional<recorded_command> journal_reads::find_command(const account_id& scope,
+                                                            const command_id& id) const {
   timestamp oldest;
   const auto offset = offset_of({scope, id}, oldest);
   if (!offset) return std::nullopt;
@@ -176,11 +179,12 @@ journal_result<snapshot> journal_reads::load_snapshot(const stream_id& stream,
   const auto head = durable();
   for (auto& kept : state_.snapshots(stream, at_most))
     if (kept.at.partition == 0 && kept.at.offset <= head) return std::move(kept);
-  return journal_error{journal_errc::not_found, stream.text() + ": no usable snapshot", std::nullopt};
+  return journal_error{journal_errc::not_found, stream.text() + ": no usable snapshot",
+                       std::nullopt};
 }
 
-journal_result<std::vector<stream_id>> journal_reads::list_streams(const std::optional<stream_id>& after,
-                                                                   std::size_t limit) const {
+journal_result<std::vector<stream_id>> journal_reads::list_streams(
+    const std::optional<stream_id>& after, std::size_t limit) const {
   const auto from = after ? after->text() : std::string{};
   std::vector<std::string> names;
   {

@@ -1,4 +1,5 @@
-// The reading half of the embedded journal, over log/, state/ and the part of the log that state/ does not index yet.
+// The reading half of the embedded journal, over log/, state/ and the part of the log that state/
+// does not index yet.
 //
 //   log     1 ............ indexed ............. durable
 //           state/ knows   |<- tail, in memory ->|
@@ -21,9 +22,11 @@ class journal_reads {
  public:
   // `damaged` is told when a row of state/ cannot be read: it must be rebuilt from the log.
   journal_reads(const embedded_options& options, const log_store& log, const state_store& state,
-                std::uint64_t indexed, timestamp last_time, std::function<void(const journal_error&)> damaged);
+                std::uint64_t indexed, timestamp last_time,
+                std::function<void(const journal_error&)> damaged);
 
-  // --- the tail: written by the writer (publish) and the index writer (unindexed, drop_indexed) ---
+  // --- the tail: written by the writer (publish) and the index writer (unindexed, drop_indexed)
+  // ---
   void publish(std::vector<indexed_commit>&& group, timestamp time);
   // At most `limit` of the oldest commits of the tail; they stay valid until they are dropped.
   std::vector<const indexed_commit*> unindexed(std::size_t limit) const;
@@ -38,7 +41,8 @@ class journal_reads {
                                                   std::size_t limit) const;
   journal_result<std::vector<commit>> read(position from, std::size_t limit) const;
   std::optional<recorded_command> find_command(const account_id& scope, const command_id& id) const;
-  journal_result<snapshot> load_snapshot(const stream_id& stream, std::optional<stream_version> at_most) const;
+  journal_result<snapshot> load_snapshot(const stream_id& stream,
+                                         std::optional<stream_version> at_most) const;
   journal_result<std::vector<stream_id>> list_streams(const std::optional<stream_id>& after,
                                                       std::size_t limit) const;
 

@@ -6,9 +6,9 @@
 //           d uuid(16) BE64 hash of the account     -> BE64 time, BE64 offset   deduplication
 //           i stream 0 BE64 last version BE64 offset -> block of places   stream index
 //           l name                                  -> BE32               live generation of a view
-//           m …                                                           marks of the index and of snapshots
-//           p stream 0 BE64 upto                    -> snapshot
-//           v name 0 BE32 generation row key        -> row
+//           m …                                                           marks of the index and of
+//           snapshots p stream 0 BE64 upto                    -> snapshot v name 0 BE32 generation
+//           row key        -> row
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,13 @@
 namespace berth::keys {
 
 enum class table : char {
-  view_checkpoint = 'c', command = 'd', stream_index = 'i', live_view = 'l', mark = 'm', snapshot = 'p', view_row = 'v'
+  view_checkpoint = 'c',
+  command = 'd',
+  stream_index = 'i',
+  live_view = 'l',
+  mark = 'm',
+  snapshot = 'p',
+  view_row = 'v'
 };
 
 inline void put64(std::string& to, std::uint64_t value) {

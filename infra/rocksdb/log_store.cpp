@@ -28,21 +28,26 @@ rocksdb::Options settings_of(const embedded_options& options) {
 }
 
 journal_error loss(const std::string& folder, std::uint64_t ends_at, std::uint64_t proven) {
-  return {journal_errc::data_loss,
-          folder + ": the log ends at offset " + std::to_string(ends_at) + ", but offset " + std::to_string(proven) +
-              " had been acknowledged (DIR/head); restore the folder, or run berth-inspect accept-loss",
-          position{0, ends_at}};
+  return {
+      journal_errc::data_loss,
+      folder + ": the log ends at offset " + std::to_string(ends_at) + ", but offset " +
+          std::to_string(proven) +
+          " had been acknowledged (DIR/head); restore the folder, or run berth-inspect accept-loss",
+      position{0, ends_at}};
 }
 
-rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+rocksdb::Slice slice(std::string_view bytes) {
+  return {bytes.data(), bytes.size()};
+}
 
 std::string at(const std::string& folder, std::uint64_t offset) {
   return folder + " partition 0 offset " + std::to_string(offset);
 }
 
 // What may be done about a write-ahead log that RocksDB calls damaged.
-std::optional<journal_error> judge_damage(const embedded_options& options, rocksdb::Options settings,
-                                          const rocksdb::Status& status, std::uint64_t proven) {
+std::optional<journal_error> judge_damage(const embedded_options& options,
+                                          rocksdb::Options settings, const rocksdb::Status& status,
+                                          std::uint64_t proven) {
   const auto folder = options.log_dir().string();
   const auto damage = find_wal_damage(options.log_dir());
   if (!damage) return error_of(status, folder);
@@ -67,7 +72,8 @@ std::optional<journal_error> judge_damage(const embedded_options& options, rocks
 log_store::log_store(const embedded_options& options, database&& opened)
     : folder_{options.log_dir().string()}, database_{std::move(opened)} {}
 
-journal_result<std::unique_ptr<log_store>> log_store::open(const embedded_options& options, std::uint64_t proven) {
+journal_result<std::unique_ptr<log_store>> log_store::open(const embedded_options& options,
+                                                           std::uint64_t proven) {
   const auto folder = options.log_dir().string();
   auto settings = settings_of(options);
   settings.create_if_missing = !holds_database(options.log_dir());
@@ -86,22 +92,25 @@ journal_result<std::unique_ptr<log_store>> log_store::open(const embedded_option
   return store;
 }
 
-journal_result<std::unique_ptr<log_store>> log_store::open_secondary(const embedded_options& options,
-                                                                     const std::filesystem::path& scratch) {
+journal_result<std::unique_ptr<log_store>> log_store::open_secondary(
+    const embedded_options& options, const std::filesystem::path& scratch) {
   auto settings = settings_of(options);
   settings.max_open_files = -1;  // the writer may delete files that a secondary still reads
   settings.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   database opened;
-  const auto status = database::open(settings, options.log_dir(), families, access::secondary, scratch, opened);
+  const auto status =
+      database::open(settings, options.log_dir(), families, access::secondary, scratch, opened);
   if (!status.ok()) return error_of(status, options.log_dir());
   return std::unique_ptr<log_store>{new log_store{options, std::move(opened)}};
 }
 
-journal_result<std::unique_ptr<log_store>> log_store::open_observer(const embedded_options& options) {
+journal_result<std::unique_ptr<log_store>> log_store::open_observer(
+    const embedded_options& options) {
   auto settings = settings_of(options);
   settings.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   database opened;
-  const auto status = database::open(settings, options.log_dir(), families, access::observer, {}, opened);
+  const auto status =
+      database::open(settings, options.log_dir(), families, access::observer, {}, opened);
   if (!status.ok()) return error_of(status, options.log_dir());
   return std::unique_ptr<log_store>{new log_store{options, std::move(opened)}};
 }
@@ -138,8 +147,10 @@ std::optional<journal_error> log_store::check_format() {
   }
   if (!status.ok()) return error_of(status, folder_ + " format");
   if (stored.size() == 8 && keys::get64(stored) == format) return std::nullopt;
-  return journal_error{journal_errc::corrupt,
-                       folder_ + ": not in a format this build knows (" + std::to_string(format) + ")", std::nullopt};
+  return journal_error{
+      journal_errc::corrupt,
+      folder_ + ": not in a format this build knows (" + std::to_string(format) + ")",
+      std::nullopt};
 }
 
 std::optional<journal_error> log_store::put_meta(rocksdb::WriteBatch& batch) {
@@ -156,7 +167,8 @@ rocksdb::Status log_store::append(rocksdb::WriteBatch& batch) {
   return database_.db->Write(synced, &batch);
 }
 
-void log_store::add(rocksdb::WriteBatch& batch, std::uint64_t offset, std::string_view record) const {
+void log_store::add(rocksdb::WriteBatch& batch, std::uint64_t offset,
+                    std::string_view record) const {
   const auto status = batch.Put(records(), keys::number(offset), slice(record));
   BERTH_ASSERT(status.ok());
 }
@@ -174,11 +186,13 @@ journal_result<std::uint64_t> log_store::last_offset() const {
   if (!last->status().ok()) return error_of(last->status(), folder_);
   if (!last->Valid()) return 0;
   if (last->key().size() != 8)
-    return journal_error{journal_errc::corrupt, folder_ + ": the last key is no offset", std::nullopt};
+    return journal_error{journal_errc::corrupt, folder_ + ": the last key is no offset",
+                         std::nullopt};
   return keys::get64(last->key().ToStringView());
 }
 
-std::optional<journal_error> log_store::scan(std::uint64_t from, std::uint64_t upto, const visitor& visit) const {
+std::optional<journal_error> log_store::scan(std::uint64_t from, std::uint64_t upto,
+                                             const visitor& visit) const {
   if (from > upto) return std::nullopt;
   const auto end = keys::number(upto + 1);
   const rocksdb::Slice bound{end};
@@ -189,9 +203,11 @@ std::optional<journal_error> log_store::scan(std::uint64_t from, std::uint64_t u
   const std::unique_ptr<rocksdb::Iterator> record{database_.db->NewIterator(reading, records())};
   record->Seek(keys::number(from));
   for (auto offset = from; offset <= upto; ++offset, record->Next()) {
-    if (!record->status().ok()) return error_of(record->status(), at(folder_, offset), position{0, offset});
+    if (!record->status().ok())
+      return error_of(record->status(), at(folder_, offset), position{0, offset});
     if (!record->Valid() || record->key().ToStringView() != keys::number(offset))
-      return journal_error{journal_errc::corrupt, at(folder_, offset) + ": the record is missing", position{0, offset}};
+      return journal_error{journal_errc::corrupt, at(folder_, offset) + ": the record is missing",
+                           position{0, offset}};
     if (auto error = visit(offset, record->value().ToStringView())) return error;
   }
   return std::nullopt;
@@ -203,7 +219,8 @@ journal_result<leadership> log_store::lead() const {
   if (status.IsNotFound()) return leadership{};
   if (!status.ok()) return error_of(status, folder_ + " epoch");
   if (stored.size() != 16)
-    return journal_error{journal_errc::corrupt, folder_ + ": the epoch is not 16 bytes", std::nullopt};
+    return journal_error{journal_errc::corrupt, folder_ + ": the epoch is not 16 bytes",
+                         std::nullopt};
   return leadership{keys::get64(stored), keys::get64(stored, 8)};
 }
 
@@ -213,7 +230,8 @@ std::optional<journal_error> log_store::set_lead(const leadership& next) {
   return put_meta(batch);
 }
 
-std::optional<journal_error> log_store::note_loss(std::uint64_t kept, std::uint64_t claimed, timestamp now) {
+std::optional<journal_error> log_store::note_loss(std::uint64_t kept, std::uint64_t claimed,
+                                                  timestamp now) {
   rocksdb::WriteBatch batch;
   batch.Put(meta(), loss_prefix + keys::number(static_cast<std::uint64_t>(to_us(now))),
             keys::number(kept) + keys::number(claimed));
@@ -223,17 +241,18 @@ std::optional<journal_error> log_store::note_loss(std::uint64_t kept, std::uint6
 std::optional<journal_error> log_store::copy_to(log_store& other, std::uint64_t upto) const {
   rocksdb::WriteBatch batch;
   leadership last;
-  auto failed = scan(1, upto, [&](std::uint64_t offset, std::string_view record) -> std::optional<journal_error> {
-    const auto opened = open_record(record, {0, offset});
-    if (opened.has_error()) return opened.error();
-    last = {opened->envelope.epoch, opened->envelope.nonce};
-    other.add(batch, offset, record);
-    if (offset != upto && batch.GetDataSize() < copy_step_bytes) return std::nullopt;
-    const auto status = other.append(batch);
-    batch.Clear();
-    if (status.ok()) return std::nullopt;
-    return error_of(status, other.folder_, position{0, offset});
-  });
+  auto failed = scan(
+      1, upto, [&](std::uint64_t offset, std::string_view record) -> std::optional<journal_error> {
+        const auto opened = open_record(record, {0, offset});
+        if (opened.has_error()) return opened.error();
+        last = {opened->envelope.epoch, opened->envelope.nonce};
+        other.add(batch, offset, record);
+        if (offset != upto && batch.GetDataSize() < copy_step_bytes) return std::nullopt;
+        const auto status = other.append(batch);
+        batch.Clear();
+        if (status.ok()) return std::nullopt;
+        return error_of(status, other.folder_, position{0, offset});
+      });
   if (failed) return failed;
   const auto noted = lead();
   return other.set_lead(noted.has_value() && noted->epoch > last.epoch ? *noted : last);
@@ -245,6 +264,8 @@ std::optional<journal_error> log_store::refresh() {
   return error_of(status, folder_);
 }
 
-rocksdb::Status log_store::check_files() const { return berth::check_files(*database_.db); }
+rocksdb::Status log_store::check_files() const {
+  return berth::check_files(*database_.db);
+}
 
 }  // namespace berth

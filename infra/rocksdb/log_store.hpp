@@ -1,8 +1,8 @@
-// log/: the commits of the embedded engine, offset -> sealed record, and the few facts about the log itself.
-// Every write is synced. One writer thread; reads from any thread.
+// log/: the commits of the embedded engine, offset -> sealed record, and the few facts about the
+// log itself. Every write is synced. One writer thread; reads from any thread.
 //
-// Opening never destroys what it cannot read: damage behind which synced writes follow, and a log that ends before
-// `proven`, are refused before anything in the folder is changed.
+// Opening never destroys what it cannot read: damage behind which synced writes follow, and a log
+// that ends before `proven`, are refused before anything in the folder is changed.
 #pragma once
 
 #include <cstdint>
@@ -24,16 +24,19 @@ struct leadership {
 
 class log_store {
  public:
-  // Creates the database if the folder holds none and nothing is `proven`. A torn last write is cut.
-  static journal_result<std::unique_ptr<log_store>> open(const embedded_options& options, std::uint64_t proven);
-  // Beside a running writer, or alone; refresh() shows what was written since. Tables that cannot be opened are missing
-  // without an error: compare with the head file.
-  static journal_result<std::unique_ptr<log_store>> open_secondary(const embedded_options& options,
-                                                                   const std::filesystem::path& scratch);
+  // Creates the database if the folder holds none and nothing is `proven`. A torn last write is
+  // cut.
+  static journal_result<std::unique_ptr<log_store>> open(const embedded_options& options,
+                                                         std::uint64_t proven);
+  // Beside a running writer, or alone; refresh() shows what was written since. Tables that cannot
+  // be opened are missing without an error: compare with the head file.
+  static journal_result<std::unique_ptr<log_store>> open_secondary(
+      const embedded_options& options, const std::filesystem::path& scratch);
   // As it is now, every table opened; may fail beside a running writer that removes one meanwhile.
   static journal_result<std::unique_ptr<log_store>> open_observer(const embedded_options& options);
-  // For accept_loss: opens what can be opened, whatever is missing behind it; rebuilds the file list if it must.
-  // If the facts about the log cannot be read either, meta_is_damaged says so: it must be copied to a new one.
+  // For accept_loss: opens what can be opened, whatever is missing behind it; rebuilds the file
+  // list if it must. If the facts about the log cannot be read either, meta_is_damaged says so: it
+  // must be copied to a new one.
   static journal_result<std::unique_ptr<log_store>> salvage(const embedded_options& options);
 
   bool meta_is_damaged() const { return meta_is_damaged_; }
@@ -45,9 +48,12 @@ class log_store {
   // `not_found` if there is no such record.
   journal_result<rocksdb::PinnableSlice> read(std::uint64_t offset) const;
   journal_result<std::uint64_t> last_offset() const;
-  // Calls `visit(offset, record)` for from, from + 1 … upto until it returns an error; a missing one is `corrupt`.
-  using visitor = std::function<std::optional<journal_error>(std::uint64_t offset, std::string_view record)>;
-  std::optional<journal_error> scan(std::uint64_t from, std::uint64_t upto, const visitor& visit) const;
+  // Calls `visit(offset, record)` for from, from + 1 … upto until it returns an error; a missing
+  // one is `corrupt`.
+  using visitor =
+      std::function<std::optional<journal_error>(std::uint64_t offset, std::string_view record)>;
+  std::optional<journal_error> scan(std::uint64_t from, std::uint64_t upto,
+                                    const visitor& visit) const;
 
   journal_result<leadership> lead() const;  // the last one; zero for a new log
   std::optional<journal_error> set_lead(const leadership& next);

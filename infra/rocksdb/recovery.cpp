@@ -8,7 +8,8 @@ namespace {
 constexpr std::uint64_t progress_step_commits = 50'000;
 constexpr std::size_t rebuild_group_commits = 65'536;  // the more, the fewer rows a stream
 
-void tell(const embedded_options& options, const std::string& what, std::uint64_t done, std::uint64_t of) {
+void tell(const embedded_options& options, const std::string& what, std::uint64_t done,
+          std::uint64_t of) {
   if (options.on_progress) options.on_progress(what, done, of);
 }
 
@@ -17,14 +18,16 @@ std::optional<journal_error> remove_state(const embedded_options& options) {
   std::filesystem::remove_all(options.state_dir(), error);
   if (!error) std::filesystem::remove(options.state_damaged_path(), error);
   if (!error) return std::nullopt;
-  return journal_error{journal_errc::io, options.state_dir().string() + ": cannot be removed: " + error.message(),
+  return journal_error{journal_errc::io,
+                       options.state_dir().string() + ": cannot be removed: " + error.message(),
                        std::nullopt};
 }
 
 journal_error loss(const std::string& proof, std::uint64_t proven, std::uint64_t ends_at) {
   return {journal_errc::data_loss,
-          "the log ends at offset " + std::to_string(ends_at) + ", but " + proof + " has seen offset " +
-              std::to_string(proven) + "; restore the folder, or run berth-inspect accept-loss",
+          "the log ends at offset " + std::to_string(ends_at) + ", but " + proof +
+              " has seen offset " + std::to_string(proven) +
+              "; restore the folder, or run berth-inspect accept-loss",
           position{0, ends_at}};
 }
 
@@ -53,10 +56,12 @@ journal_result<timestamp> time_at(const log_store& log, std::uint64_t offset) {
   return opened->envelope.time;
 }
 
-// Checks everything behind `from`. The last commits are left to the index writer: the first answer must not wait for
-// them. What is before them is indexed here, in large groups, since a crash now only means to begin again.
-journal_result<recovered_log> catch_up(const embedded_options& options, const log_store& log, state_store& state,
-                                       const durable_mark& from, std::uint64_t end) {
+// Checks everything behind `from`. The last commits are left to the index writer: the first answer
+// must not wait for them. What is before them is indexed here, in large groups, since a crash now
+// only means to begin again.
+journal_result<recovered_log> catch_up(const embedded_options& options, const log_store& log,
+                                       state_store& state, const durable_mark& from,
+                                       std::uint64_t end) {
   const auto last_time = time_at(log, end);
   if (last_time.has_error()) return last_time.error();
   state.set_oldest_command(*last_time - options.limits.deduplication_window);
@@ -71,15 +76,16 @@ journal_result<recovered_log> catch_up(const embedded_options& options, const lo
     group.clear();
     return error;
   };
-  const auto failed = log.scan(from.offset + 1, end, [&](std::uint64_t offset, std::string_view bytes) {
-    const auto read = read_commit(bytes, {0, offset}, &at.end.hash);
-    if (read.has_error()) return std::optional{read.error()};
-    at.end = {offset, read->hash};
-    group.push_back(indexed_commit::of(read->happened, bytes.size()));
-    if (offset % progress_step_commits == 0) tell(options, "checking the log", offset, end);
-    const bool is_full = group.size() == rebuild_group_commits || offset == indexed_upto;
-    return offset <= indexed_upto && is_full ? write_group() : std::nullopt;
-  });
+  const auto failed =
+      log.scan(from.offset + 1, end, [&](std::uint64_t offset, std::string_view bytes) {
+        const auto read = read_commit(bytes, {0, offset}, &at.end.hash);
+        if (read.has_error()) return std::optional{read.error()};
+        at.end = {offset, read->hash};
+        group.push_back(indexed_commit::of(read->happened, bytes.size()));
+        if (offset % progress_step_commits == 0) tell(options, "checking the log", offset, end);
+        const bool is_full = group.size() == rebuild_group_commits || offset == indexed_upto;
+        return offset <= indexed_upto && is_full ? write_group() : std::nullopt;
+      });
   if (failed) return *failed;
   if (indexed_upto > from.offset)
     if (auto unflushed = state.flush()) return *unflushed;
@@ -87,7 +93,8 @@ journal_result<recovered_log> catch_up(const embedded_options& options, const lo
 }
 
 std::optional<journal_error> check_proofs(const embedded_options& options, const state_store& state,
-                                          const std::optional<durable_mark>& head, std::uint64_t end) {
+                                          const std::optional<durable_mark>& head,
+                                          std::uint64_t end) {
   if (head && head->offset > end) return loss(options.head_path().string(), head->offset, end);
   const auto proofs = state.proofs();
   if (proofs.has_error()) return proofs.error();
@@ -98,7 +105,8 @@ std::optional<journal_error> check_proofs(const embedded_options& options, const
 
 journal_result<recovered_log> recover_once(const embedded_options& options, const log_store& log,
                                            std::unique_ptr<state_store>& state,
-                                           const std::optional<durable_mark>& head, bool& state_is_foreign) {
+                                           const std::optional<durable_mark>& head,
+                                           bool& state_is_foreign) {
   const auto end = log.last_offset();
   if (end.has_error()) return end.error();
   if (auto lost = check_proofs(options, *state, head, *end)) return *lost;
@@ -108,7 +116,8 @@ journal_result<recovered_log> recover_once(const embedded_options& options, cons
     if (*same != agreement::same)
       return journal_error{journal_errc::corrupt,
                            options.head_path().string() + " and " + options.log_dir().string() +
-                               " disagree about the record at offset " + std::to_string(head->offset),
+                               " disagree about the record at offset " +
+                               std::to_string(head->offset),
                            position{0, head->offset}};
   }
   const auto mark = state->indexed();
@@ -122,7 +131,8 @@ journal_result<recovered_log> recover_once(const embedded_options& options, cons
 
 // Whether an error is about state/ and not about the log: only then is a rebuild a remedy.
 bool is_of_state(const embedded_options& options, const journal_error& error) {
-  return error.code == journal_errc::corrupt && error.message.starts_with(options.state_dir().string());
+  return error.code == journal_errc::corrupt &&
+         error.message.starts_with(options.state_dir().string());
 }
 
 }  // namespace
@@ -134,15 +144,16 @@ journal_result<std::unique_ptr<state_store>> open_state(const embedded_options& 
   }
   auto opened = state_store::open(options);
   if (opened.has_value()) return opened;
-  // A file that is missing or cut is an I/O error to RocksDB; whatever it was, the log has it all. If the disk itself
-  // fails, the second try says so.
+  // A file that is missing or cut is an I/O error to RocksDB; whatever it was, the log has it all.
+  // If the disk itself fails, the second try says so.
   tell(options, opened.error().message + "; it is rebuilt from the log", 0, 0);
   if (auto error = remove_state(options)) return *error;
   return state_store::open(options);
 }
 
 journal_result<recovered_log> recover(const embedded_options& options, const log_store& log,
-                                      std::unique_ptr<state_store>& state, const std::optional<durable_mark>& head) {
+                                      std::unique_ptr<state_store>& state,
+                                      const std::optional<durable_mark>& head) {
   bool foreign = false;
   auto found = recover_once(options, log, state, head, foreign);
   if (found.has_error() ? !is_of_state(options, found.error()) : !foreign) return found;

@@ -16,8 +16,9 @@ constexpr std::size_t forget_probes_max = 64;  // buckets looked at to forget on
 
 }  // namespace
 
-rocksdb_journal::rocksdb_journal(const embedded_options& options, log_store& log, state_store& state, head_file head,
-                                 recovered_log&& recovered, const leadership& lead)
+rocksdb_journal::rocksdb_journal(const embedded_options& options, log_store& log,
+                                 state_store& state, head_file head, recovered_log&& recovered,
+                                 const leadership& lead)
     : options_{options},
       log_{log},
       state_{state},
@@ -26,11 +27,17 @@ rocksdb_journal::rocksdb_journal(const embedded_options& options, log_store& log
       last_queued_{recovered.end.offset},
       last_hash_{recovered.end.hash},
       last_time_{recovered.last_time},
-      reads_{options_, log_, state_, recovered.end.offset - recovered.unindexed.size(), recovered.last_time,
+      reads_{options_,
+             log_,
+             state_,
+             recovered.end.offset - recovered.unindexed.size(),
+             recovered.last_time,
              [this](const journal_error& why) { die(why); }},
-      index_writer_{options_, log_, state_, reads_, [this](const journal_error& why) { die(why); }} {
+      index_writer_{options_, log_, state_, reads_,
+                    [this](const journal_error& why) { die(why); }} {
   if (!recovered.unindexed.empty()) {
-    for (const auto& each : recovered.unindexed) known_[each.stream] = {each.place.last, each.place.offset};
+    for (const auto& each : recovered.unindexed)
+      known_[each.stream] = {each.place.last, each.place.offset};
     reads_.publish(std::move(recovered.unindexed), recovered.last_time);
     index_writer_.wake();
   }
@@ -48,13 +55,17 @@ rocksdb_journal::~rocksdb_journal() {
 
 std::optional<journal_error> rocksdb_journal::refuse_load() const {
   if (closed_) return journal_error{journal_errc::closed, closed_why_, std::nullopt};
-  if (queue_.size() >= options_.limits.queue_commits_max || queue_bytes_ >= options_.limits.queue_bytes_max)
-    return journal_error{journal_errc::overloaded,
-                         "journal: " + std::to_string(queue_.size()) + " commits wait to be written", std::nullopt};
-  if (reads_.lag_commits() >= options_.index_lag_commits_max || reads_.lag_bytes() >= options_.index_lag_bytes_max)
-    return journal_error{journal_errc::overloaded,
-                         "journal: " + std::to_string(reads_.lag_commits()) + " commits wait to be indexed",
-                         std::nullopt};
+  if (queue_.size() >= options_.limits.queue_commits_max ||
+      queue_bytes_ >= options_.limits.queue_bytes_max)
+    return journal_error{
+        journal_errc::overloaded,
+        "journal: " + std::to_string(queue_.size()) + " commits wait to be written", std::nullopt};
+  if (reads_.lag_commits() >= options_.index_lag_commits_max ||
+      reads_.lag_bytes() >= options_.index_lag_bytes_max)
+    return journal_error{
+        journal_errc::overloaded,
+        "journal: " + std::to_string(reads_.lag_commits()) + " commits wait to be indexed",
+        std::nullopt};
   return std::nullopt;
 }
 
@@ -66,8 +77,8 @@ std::optional<journal_error> rocksdb_journal::last_version(const stream_id& stre
       known = &found->second;
       return std::nullopt;
     }
-    // A stream that is not known has no commit behind the index, so state/ has its last version; unless another
-    // thread made it known and it was forgotten again while the lock was open.
+    // A stream that is not known has no commit behind the index, so state/ has its last version;
+    // unless another thread made it known and it was forgotten again while the lock was open.
     const auto forgotten = forgotten_;
     lock.unlock();
     const auto stored = state_.last_of(stream);
@@ -99,8 +110,10 @@ void rocksdb_journal::forget_some_stream() {
 std::optional<journal_error> rocksdb_journal::append(const commit_body& body, std::uint64_t ticket,
                                                      std::shared_ptr<append_listener> listener) {
   BERTH_ASSERT(body.stream.key.find('\0') == std::string::npos);
-  queued_commit added{encode_body(body), {body.stream, {body.last(), 0}, {body.by.account, body.command}, {}, 0},
-                      ticket, std::move(listener)};
+  queued_commit added{encode_body(body),
+                      {body.stream, {body.last(), 0}, {body.by.account, body.command}, {}, 0},
+                      ticket,
+                      std::move(listener)};
   const auto bytes = added.index.bytes = commit_envelope::size + added.body_bytes.size();
   if (bytes > commit_bytes_max) return too_large_of(body, bytes);
   bool was_idle;
@@ -109,7 +122,8 @@ std::optional<journal_error> rocksdb_journal::append(const commit_body& body, st
     if (auto refused = refuse_load()) return refused;
     known_stream* known = nullptr;
     if (auto failed = last_version(body.stream, lock, known)) return failed;
-    if (body.first.value != known->last.value + 1) return conflict_of(body, {known->last.value + 1});
+    if (body.first.value != known->last.value + 1)
+      return conflict_of(body, {known->last.value + 1});
     added.index.place.offset = ++last_queued_;
     *known = {body.last(), last_queued_};
     queue_bytes_ += bytes;
@@ -133,7 +147,8 @@ std::vector<rocksdb_journal::queued_commit> rocksdb_journal::take_group() {
   std::vector<queued_commit> group;
   group.reserve(std::min(queue_.size(), options_.group_commits_max));
   std::size_t bytes = 0;
-  while (!queue_.empty() && group.size() < options_.group_commits_max && bytes < options_.group_bytes_max) {
+  while (!queue_.empty() && group.size() < options_.group_commits_max &&
+         bytes < options_.group_bytes_max) {
     bytes += queue_.front().index.bytes;
     group.push_back(std::move(queue_.front()));
     queue_.pop_front();
@@ -163,7 +178,9 @@ bool rocksdb_journal::write_group(std::vector<queued_commit>& group) {
   counters_.sync.add(std::chrono::steady_clock::now() - began);
   const auto last = group.back().index.place.offset;
   if (!status.ok()) {
-    fail(error_of(status, options_.log_dir().string() + " partition 0 offset " + std::to_string(last)), group);
+    fail(error_of(status,
+                  options_.log_dir().string() + " partition 0 offset " + std::to_string(last)),
+         group);
     return false;
   }
   last_hash_ = hash;
@@ -194,7 +211,8 @@ void rocksdb_journal::fail(const journal_error& why, std::vector<queued_commit>&
     queued.swap(queue_);
     queue_bytes_ = 0;
   }
-  const journal_error unknown{journal_errc::unknown_outcome, "journal: the write failed: " + why.message, why.where};
+  const journal_error unknown{journal_errc::unknown_outcome,
+                              "journal: the write failed: " + why.message, why.where};
   completions completed;
   const auto add = [&](queued_commit& lost) {
     completed.add(std::move(lost.listener), {lost.ticket, lost.index.place.last, {}, unknown});
@@ -211,7 +229,8 @@ void rocksdb_journal::fail(const journal_error& why, std::vector<queued_commit>&
 void rocksdb_journal::die(const journal_error& why) {
   std::call_once(died_, [&] {
     // The next start rebuilds state/ from the log.
-    if (why.code == journal_errc::corrupt) std::ofstream{options_.state_damaged_path()} << why.message << '\n';
+    if (why.code == journal_errc::corrupt)
+      std::ofstream{options_.state_damaged_path()} << why.message << '\n';
     {
       const std::lock_guard lock{mutex_};
       closed_ = true;
@@ -223,7 +242,8 @@ void rocksdb_journal::die(const journal_error& why) {
   });
 }
 
-journal_result<std::vector<commit>> rocksdb_journal::read_stream(const stream_id& stream, stream_version after,
+journal_result<std::vector<commit>> rocksdb_journal::read_stream(const stream_id& stream,
+                                                                 stream_version after,
                                                                  std::size_t limit) const {
   return reads_.read_stream(stream, after, limit);
 }
@@ -241,12 +261,13 @@ std::shared_ptr<void> rocksdb_journal::follow(std::function<void(position)> wake
   return followers_.add(std::move(wake));
 }
 
-std::optional<recorded_command> rocksdb_journal::find_command(const account_id& scope, const command_id& id) const {
+std::optional<recorded_command> rocksdb_journal::find_command(const account_id& scope,
+                                                              const command_id& id) const {
   return reads_.find_command(scope, id);
 }
 
-journal_result<snapshot> rocksdb_journal::load_snapshot(const stream_id& stream,
-                                                        std::optional<stream_version> at_most) const {
+journal_result<snapshot> rocksdb_journal::load_snapshot(
+    const stream_id& stream, std::optional<stream_version> at_most) const {
   return reads_.load_snapshot(stream, at_most);
 }
 
@@ -255,8 +276,8 @@ void rocksdb_journal::save_snapshot(const snapshot& taken) {
   if (taken.at.offset <= reads_.durable()) state_.save(taken);
 }
 
-journal_result<std::vector<stream_id>> rocksdb_journal::list_streams(const std::optional<stream_id>& after,
-                                                                     std::size_t limit) const {
+journal_result<std::vector<stream_id>> rocksdb_journal::list_streams(
+    const std::optional<stream_id>& after, std::size_t limit) const {
   return reads_.list_streams(after, limit);
 }
 

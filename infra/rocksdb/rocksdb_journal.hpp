@@ -2,7 +2,8 @@
 //
 //   append ──queue──> writer: seal, one synced write of all that queued during the last one,
 //                     head file, publish to readers, completions, followers
-//                        └──> index writer: stream index and deduplication in state/, behind the durable head
+//                        └──> index writer: stream index and deduplication in state/, behind the
+//                        durable head
 //
 // Specification: events/core/journal.hpp.
 #pragma once
@@ -26,8 +27,8 @@ namespace berth {
 class rocksdb_journal : public journal {
  public:
   // `log`, `state` and the clock in `options` outlive the journal.
-  rocksdb_journal(const embedded_options& options, log_store& log, state_store& state, head_file head,
-                  recovered_log&& recovered, const leadership& lead);
+  rocksdb_journal(const embedded_options& options, log_store& log, state_store& state,
+                  head_file head, recovered_log&& recovered, const leadership& lead);
   // Writes and completes what is queued, then brings the index up to the head.
   ~rocksdb_journal() override;
 
@@ -39,7 +40,8 @@ class rocksdb_journal : public journal {
   position head(std::uint32_t partition = 0) const override;
   std::uint32_t partitions() const override { return 1; }
   std::shared_ptr<void> follow(std::function<void(position head)> wake) override;
-  std::optional<recorded_command> find_command(const account_id& scope, const command_id& id) const override;
+  std::optional<recorded_command> find_command(const account_id& scope,
+                                               const command_id& id) const override;
   journal_result<snapshot> load_snapshot(const stream_id& stream,
                                          std::optional<stream_version> at_most = {}) const override;
   void save_snapshot(const snapshot& taken) override;
@@ -61,7 +63,8 @@ class rocksdb_journal : public journal {
   };
 
   std::optional<journal_error> refuse_load() const;
-  std::optional<journal_error> last_version(const stream_id& stream, std::unique_lock<std::mutex>& lock,
+  std::optional<journal_error> last_version(const stream_id& stream,
+                                            std::unique_lock<std::mutex>& lock,
                                             known_stream*& known);
   void forget_some_stream();
   void write_loop();
@@ -88,7 +91,7 @@ class rocksdb_journal : public journal {
   std::string closed_why_{"journal is closing"};
   std::once_flag died_;
 
-  chain_hash last_hash_;   // writer thread only, like last_time_
+  chain_hash last_hash_;  // writer thread only, like last_time_
   timestamp last_time_;
   write_counters counters_;
 

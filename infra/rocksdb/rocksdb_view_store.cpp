@@ -11,7 +11,9 @@ namespace {
 
 using keys::table;
 
-std::string live_key(const std::string& name) { return static_cast<char>(table::live_view) + name; }
+std::string live_key(const std::string& name) {
+  return static_cast<char>(table::live_view) + name;
+}
 
 std::string checkpoint_key(const view_generation& of, std::uint32_t partition) {
   auto key = keys::generation_prefix(table::view_checkpoint, of);
@@ -33,7 +35,8 @@ class rocksdb_view : public view {
     return row;
   }
 
-  std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix, std::string_view after,
+  std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix,
+                                                        std::string_view after,
                                                         std::size_t limit) const override {
     const auto first = prefix_ + std::string{prefix};
     const auto end = keys::end_of(first);
@@ -45,12 +48,15 @@ class rocksdb_view : public view {
     row->Seek(after < prefix ? first : prefix_ + std::string{after} + '\0');
     std::vector<std::pair<std::string, std::string>> found;
     for (; row->Valid() && found.size() < limit; row->Next())
-      found.emplace_back(row->key().ToStringView().substr(prefix_.size()), row->value().ToStringView());
+      found.emplace_back(row->key().ToStringView().substr(prefix_.size()),
+                         row->value().ToStringView());
     BERTH_ASSERT(row->status().ok());
     return found;
   }
 
-  void put(std::string_view, std::string_view) override { BERTH_ASSERT(!"a view that is read is not written"); }
+  void put(std::string_view, std::string_view) override {
+    BERTH_ASSERT(!"a view that is read is not written");
+  }
   void erase(std::string_view) override { BERTH_ASSERT(!"a view that is read is not written"); }
 
  private:
@@ -66,7 +72,8 @@ class rocksdb_batch : public view_store::batch {
   std::optional<std::string> get(std::string_view key) const override { return rows_.get(key); }
   void put(std::string_view key, std::string_view row) override { rows_.put(key, row); }
   void erase(std::string_view key) override { rows_.erase(key); }
-  std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix, std::string_view after,
+  std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix,
+                                                        std::string_view after,
                                                         std::size_t limit) const override {
     return rows_.scan(prefix, after, limit);
   }
@@ -101,7 +108,8 @@ std::uint32_t rocksdb_view_store::live_generation(const std::string& name) const
   return status.ok() && row.size() == 4 ? keys::get32(row) : 1;
 }
 
-std::optional<position> rocksdb_view_store::checkpoint(const view_generation& of, std::uint32_t partition) const {
+std::optional<position> rocksdb_view_store::checkpoint(const view_generation& of,
+                                                       std::uint32_t partition) const {
   std::string row;
   const auto status = db_.Get({}, checkpoint_key(of, partition), &row);
   if (!status.ok() || row.size() != 8) return std::nullopt;
@@ -116,7 +124,8 @@ std::unique_ptr<view_store::batch> rocksdb_view_store::write(const view_generati
   return std::make_unique<rocksdb_batch>(db_, of);
 }
 
-journal_result<bool> rocksdb_view_store::swap_live(const std::string& name, std::uint32_t generation) {
+journal_result<bool> rocksdb_view_store::swap_live(const std::string& name,
+                                                   std::uint32_t generation) {
   std::string row;
   keys::put32(row, generation);
   const auto status = db_.Put({}, live_key(name), row);
@@ -125,7 +134,8 @@ journal_result<bool> rocksdb_view_store::swap_live(const std::string& name, std:
 }
 
 void rocksdb_view_store::drop(const view_generation& of) {
-  // Rows without a checkpoint are no view: a drop that fails half way is repeated by the next rebuild.
+  // Rows without a checkpoint are no view: a drop that fails half way is repeated by the next
+  // rebuild.
   rocksdb::WriteBatch batch;
   for (const auto in : {table::view_checkpoint, table::view_row}) {
     const auto first = keys::generation_prefix(in, of);

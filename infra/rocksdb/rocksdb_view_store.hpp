@@ -1,5 +1,6 @@
-// Views in state/: rows and checkpoint of a batch in one unsynced write. A power cut takes rows and checkpoint back
-// together; the projector then folds on from the older checkpoint. Any thread; one batch a view at a time.
+// Views in state/: rows and checkpoint of a batch in one unsynced write. A power cut takes rows and
+// checkpoint back together; the projector then folds on from the older checkpoint. Any thread; one
+// batch a view at a time.
 #pragma once
 
 #include "infra/rocksdb/state_store.hpp"
@@ -12,7 +13,8 @@ class rocksdb_view_store : public view_store {
   explicit rocksdb_view_store(const state_store& state) : db_{state.db()} {}
 
   std::uint32_t live_generation(const std::string& name) const override;
-  std::optional<position> checkpoint(const view_generation& of, std::uint32_t partition) const override;
+  std::optional<position> checkpoint(const view_generation& of,
+                                     std::uint32_t partition) const override;
   std::unique_ptr<view> read(const view_generation& of) const override;
   std::unique_ptr<batch> write(const view_generation& of) override;
   journal_result<bool> swap_live(const std::string& name, std::uint32_t generation) override;

@@ -29,7 +29,8 @@ std::string row_of(const snapshot& taken) {
 // Offset of the newest commit any snapshot was taken at.
 const std::string newest_key = "msnapshots";
 
-std::optional<snapshot> read_row(const stream_id& stream, std::uint64_t upto, std::string_view row) {
+std::optional<snapshot> read_row(const stream_id& stream, std::uint64_t upto,
+                                 std::string_view row) {
   if (row.size() < row_head_bytes || keys::get32(row) != crc32c(row.substr(4))) return std::nullopt;
   return snapshot{stream,
                   {upto},
@@ -49,7 +50,8 @@ std::optional<journal_error> state_store::save(const snapshot& taken) {
   std::vector<std::uint64_t> uptos;
   const std::unique_ptr<rocksdb::Iterator> kept{database_.db->NewIterator(reading)};
   for (kept->Seek(prefix); kept->Valid(); kept->Next())
-    if (kept->key().size() == prefix.size() + 8) uptos.push_back(keys::get64(kept->key().ToStringView(), prefix.size()));
+    if (kept->key().size() == prefix.size() + 8)
+      uptos.push_back(keys::get64(kept->key().ToStringView(), prefix.size()));
   if (uptos.empty() || uptos.back() < taken.upto.value) uptos.push_back(taken.upto.value);
   rocksdb::WriteBatch batch;
   batch.Put(prefix + keys::number(taken.upto.value), row_of(taken));
@@ -64,7 +66,8 @@ std::optional<journal_error> state_store::save(const snapshot& taken) {
   return error_of(status, folder_ + " snapshot of " + taken.stream.text());
 }
 
-std::vector<snapshot> state_store::snapshots(const stream_id& stream, std::optional<stream_version> at_most) const {
+std::vector<snapshot> state_store::snapshots(const stream_id& stream,
+                                             std::optional<stream_version> at_most) const {
   const auto prefix = keys::prefix_of(table::snapshot, stream.text());
   std::vector<snapshot> found;
   const std::unique_ptr<rocksdb::Iterator> kept{database_.db->NewIterator({})};
@@ -72,7 +75,8 @@ std::vector<snapshot> state_store::snapshots(const stream_id& stream, std::optio
   for (; kept->Valid() && kept->key().starts_with(prefix); kept->Prev()) {
     if (kept->key().size() != prefix.size() + 8) continue;
     const auto upto = keys::get64(kept->key().ToStringView(), prefix.size());
-    if (auto read = read_row(stream, upto, kept->value().ToStringView())) found.push_back(std::move(*read));
+    if (auto read = read_row(stream, upto, kept->value().ToStringView()))
+      found.push_back(std::move(*read));
   }
   return found;
 }
@@ -94,7 +98,8 @@ journal_result<std::vector<state_store::proof>> state_store::proofs() const {
   std::string newest;
   const auto status = database_.db->Get({}, newest_key, &newest);
   if (!status.ok() && !status.IsNotFound()) return error_of(status, folder_);
-  if (status.ok() && newest.size() == 8) found.push_back({folder_ + " snapshots", keys::get64(newest)});
+  if (status.ok() && newest.size() == 8)
+    found.push_back({folder_ + " snapshots", keys::get64(newest)});
   return found;
 }
 

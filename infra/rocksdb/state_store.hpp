@@ -1,6 +1,6 @@
-// state/: what can be rebuilt from the log: stream index, deduplication, snapshots, views and their checkpoints.
-// Written without sync, so a power cut takes it back in time as a whole; it never leads the log.
-// One index writer thread; everything else from any thread.
+// state/: what can be rebuilt from the log: stream index, deduplication, snapshots, views and their
+// checkpoints. Written without sync, so a power cut takes it back in time as a whole; it never
+// leads the log. One index writer thread; everything else from any thread.
 #pragma once
 
 #include <atomic>
@@ -26,21 +26,23 @@ class state_store {
  public:
   // `corrupt` means: remove the folder and open again, it will be rebuilt.
   static journal_result<std::unique_ptr<state_store>> open(const embedded_options& options);
-  static journal_result<std::unique_ptr<state_store>> open_secondary(const embedded_options& options,
-                                                                     const std::filesystem::path& scratch);
-  static journal_result<std::unique_ptr<state_store>> open_observer(const embedded_options& options);
+  static journal_result<std::unique_ptr<state_store>> open_secondary(
+      const embedded_options& options, const std::filesystem::path& scratch);
+  static journal_result<std::unique_ptr<state_store>> open_observer(
+      const embedded_options& options);
   ~state_store();
 
   // --- index: up to and including `indexed` ---
   journal_result<durable_mark> indexed() const;
-  // `next` begins right behind the last index(); `at` is the mark of its last commit. One atomic write.
-  // unlogged: for a rebuild; lost as a whole by a crash before the flush() that must follow.
+  // `next` begins right behind the last index(); `at` is the mark of its last commit. One atomic
+  // write. unlogged: for a rebuild; lost as a whole by a crash before the flush() that must follow.
   enum class index_write : char { logged, unlogged };
-  std::optional<journal_error> index(std::span<const indexed_commit* const> next, const durable_mark& at,
-                                     index_write how = index_write::logged);
+  std::optional<journal_error> index(std::span<const indexed_commit* const> next,
+                                     const durable_mark& at, index_write how = index_write::logged);
   std::optional<journal_error> flush();
   // Places with version > after, oldest first, appended until `into` holds `limit`.
-  std::optional<journal_error> places_after(const stream_id& stream, stream_version after, std::size_t limit,
+  std::optional<journal_error> places_after(const stream_id& stream, stream_version after,
+                                            std::size_t limit,
                                             std::vector<stream_place>& into) const;
   journal_result<std::optional<stream_place>> last_of(const stream_id& stream) const;
   struct command_place {
@@ -56,7 +58,8 @@ class state_store {
   // --- snapshots ---
   std::optional<journal_error> save(const snapshot& taken);
   // Newest first, those with upto <= at_most; unreadable ones are left out.
-  std::vector<snapshot> snapshots(const stream_id& stream, std::optional<stream_version> at_most) const;
+  std::vector<snapshot> snapshots(const stream_id& stream,
+                                  std::optional<stream_version> at_most) const;
 
   // --- evidence of how far the log once reached ---
   struct proof {
@@ -70,7 +73,8 @@ class state_store {
   rocksdb::DB& db() const { return *database_.db; }
 
  private:
-  state_store(std::unique_ptr<rocksdb::CompactionFilter> filter, std::string folder, database&& opened);
+  state_store(std::unique_ptr<rocksdb::CompactionFilter> filter, std::string folder,
+              database&& opened);
 
   std::unique_ptr<rocksdb::CompactionFilter> filter_;  // outlives database_
   std::string folder_;

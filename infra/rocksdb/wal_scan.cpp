@@ -38,14 +38,16 @@ fragment fragment_at(std::string_view file, std::size_t at) {
   std::memcpy(&stored, file.data() + at, sizeof stored);
   std::memcpy(&length, file.data() + at + 4, sizeof length);
   const auto type = static_cast<unsigned char>(file[at + 6]);
-  if (type == zero && length == 0 && stored == 0) return {true, true, zero, block_left};  // preallocated
+  if (type == zero && length == 0 && stored == 0)
+    return {true, true, zero, block_left};  // preallocated
   if (length + header_bytes > left) return {false, false, type, 0};
   const bool matches = crc32c(file.substr(at + 6, 1 + length)) == unmasked(stored);
   return {matches && type >= full && type <= last, false, type, header_bytes + length};
 }
 
 // Continues a scan over one file's bytes.
-void scan(const std::filesystem::path& path, std::string_view file, std::optional<wal_damage>& damage) {
+void scan(const std::filesystem::path& path, std::string_view file,
+          std::optional<wal_damage>& damage) {
   for (std::size_t at = 0; at < file.size();) {
     const auto here = fragment_at(file, at);
     if (!here.is_good && !damage) damage = wal_damage{path, at, false};

@@ -1,5 +1,6 @@
-// Sets up spdlog's default logger: for people on a terminal, one JSON object a line otherwise. To stderr.
-// Fields: time (RFC 3339, microseconds), level, message, thread. Secrets are never passed to a logger.
+// Sets up spdlog's default logger: for people on a terminal, one JSON object a line otherwise. To
+// stderr. Fields: time (RFC 3339, microseconds), level, message, thread. Secrets are never passed
+// to a logger.
 #pragma once
 
 #include <optional>

@@ -18,11 +18,13 @@ struct metrics_page::parts {
 metrics_page::metrics_page() : parts_{std::make_unique<parts>()} {}
 metrics_page::~metrics_page() = default;
 
-void metrics_page::gauge(const std::string& name, const std::string& help, std::function<double()> read) {
+void metrics_page::gauge(const std::string& name, const std::string& help,
+                         std::function<double()> read) {
   parts_->metrics.push_back({name, help, prometheus::MetricType::Gauge, std::move(read)});
 }
 
-void metrics_page::counter(const std::string& name, const std::string& help, std::function<double()> read) {
+void metrics_page::counter(const std::string& name, const std::string& help,
+                           std::function<double()> read) {
   parts_->metrics.push_back({name, help, prometheus::MetricType::Counter, std::move(read)});
 }
 

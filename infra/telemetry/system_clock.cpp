@@ -3,10 +3,11 @@
 namespace berth {
 
 timestamp system_clock::now() const {
-  const auto wall = std::chrono::duration_cast<microseconds>(std::chrono::system_clock::now().time_since_epoch());
+  const auto wall =
+      std::chrono::duration_cast<microseconds>(std::chrono::system_clock::now().time_since_epoch());
   auto seen = last_us_.load(std::memory_order_relaxed);
-  while (seen < wall.count() && !last_us_.compare_exchange_weak(seen, wall.count(), std::memory_order_relaxed)) {
-  }
+  while (seen < wall.count() &&
+         !last_us_.compare_exchange_weak(seen, wall.count(), std::memory_order_relaxed)) {}
   return from_us(std::max<std::int64_t>(seen, wall.count()));
 }
 

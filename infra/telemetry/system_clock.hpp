@@ -1,4 +1,5 @@
-// The machine's clock for berthd: UTC microseconds that never go back within one process. Any thread.
+// The machine's clock for berthd: UTC microseconds that never go back within one process. Any
+// thread.
 #pragma once
 
 #include <atomic>

@@ -68,11 +68,17 @@ class vterm_screen : public screen {
   vterm_screen(const vterm_screen&) = delete;
   vterm_screen& operator=(const vterm_screen&) = delete;
 
-  void feed(std::string_view output) override { vterm_input_write(terminal_, output.data(), output.size()); }
-  void resize(std::uint16_t cols, std::uint16_t rows) override { vterm_set_size(terminal_, rows, cols); }
+  void feed(std::string_view output) override {
+    vterm_input_write(terminal_, output.data(), output.size());
+  }
+  void resize(std::uint16_t cols, std::uint16_t rows) override {
+    vterm_set_size(terminal_, rows, cols);
+  }
 
   std::string snapshot() const override {
-    std::string out = "\x1b" "c";  // RIS: from nothing
+    std::string out =
+        "\x1b"
+        "c";  // RIS: from nothing
     if (alternate_) out += "\x1b[?1049h";
     int rows = 0, cols = 0;
     vterm_get_size(terminal_, &rows, &cols);
@@ -105,7 +111,8 @@ class vterm_screen : public screen {
     return 1;
   }
 
-  // Titles come from the environment: control characters would end the sequence they are repeated in.
+  // Titles come from the environment: control characters would end the sequence they are repeated
+  // in.
   void set_title(std::string_view title) {
     constexpr std::size_t title_bytes_max = 256;
     title_.clear();
@@ -114,7 +121,9 @@ class vterm_screen : public screen {
   }
 
   std::string mouse_mode() const {
-    const auto mode = mouse_ == VTERM_PROP_MOUSE_CLICK ? "1000" : mouse_ == VTERM_PROP_MOUSE_DRAG ? "1002" : "1003";
+    const auto mode = mouse_ == VTERM_PROP_MOUSE_CLICK  ? "1000"
+                      : mouse_ == VTERM_PROP_MOUSE_DRAG ? "1002"
+                                                        : "1003";
     return std::string{"\x1b[?"} + mode + "h\x1b[?1006h";
   }
 
@@ -132,7 +141,8 @@ class vterm_screen : public screen {
       auto wanted = sgr_of(cell);
       if (wanted != pen) out += pen = std::move(wanted);
       if (cell.chars[0] == 0) out.push_back(' ');
-      for (int i = 0; i < VTERM_MAX_CHARS_PER_CELL && cell.chars[i] != 0; ++i) append_utf8(out, cell.chars[i]);
+      for (int i = 0; i < VTERM_MAX_CHARS_PER_CELL && cell.chars[i] != 0; ++i)
+        append_utf8(out, cell.chars[i]);
     }
   }
 
@@ -147,7 +157,8 @@ class vterm_screen : public screen {
 }  // namespace
 
 std::unique_ptr<screen> make_vterm_screen(std::uint16_t cols, std::uint16_t rows) {
-  return std::make_unique<vterm_screen>(std::max<std::uint16_t>(cols, 1), std::max<std::uint16_t>(rows, 1));
+  return std::make_unique<vterm_screen>(std::max<std::uint16_t>(cols, 1),
+                                        std::max<std::uint16_t>(rows, 1));
 }
 
 }  // namespace berth

@@ -1,4 +1,5 @@
-// The server-side terminal emulator on libvterm (actors/ports/screen.hpp). Keeps the visible screen, no scrollback.
+// The server-side terminal emulator on libvterm (actors/ports/screen.hpp). Keeps the visible
+// screen, no scrollback.
 #pragma once
 
 #include "actors/ports/screen.hpp"

@@ -1,4 +1,5 @@
-// What an environment's actor does to the world, and what it does when the world fails or the server dies.
+// What an environment's actor does to the world, and what it does when the world fails or the
+// server dies.
 #include "tests/support/catch.hpp"
 #include "tests/support/simulated_server.hpp"
 
@@ -9,7 +10,8 @@ using environment::status;
 
 namespace {
 
-environment::state state_of(simulated_server& server, const account_id& account, const environment_id& id) {
+environment::state state_of(simulated_server& server, const account_id& account,
+                            const environment_id& id) {
   environment::state now;
   server.ask().read(id, principal{account, "t", false}, [&now](const auto& got) {
     if (got) now = *got->state;
@@ -27,20 +29,22 @@ TEST_CASE("environment: creating one reserves its name, makes it and starts it",
   CHECK(state_of(server, account, id).status == status::running);
   CHECK(server.host.running(id));
   outcome<answer<environment::aggregate>> again = reject(rejection_code::unavailable, "");
-  server.ask().create_environment(account, {account, "dev", "lightweight", "host", "2026-11"}, server.meta_for(account),
+  server.ask().create_environment(account, {account, "dev", "lightweight", "host", "2026-11"},
+                                  server.meta_for(account),
                                   [&again](auto got) { again = std::move(got); });
   server.settle();
   CHECK(again.error() == rejection_code::name_taken);
 }
 
-TEST_CASE("environment: a retried creation is the same environment with the same answer", "[actors]") {
+TEST_CASE("environment: a retried creation is the same environment with the same answer",
+          "[actors]") {
   simulated_server server{2};
   const auto account = server.make_account("ada");
   const auto meta = server.meta_for(account);
   std::vector<answer<environment::aggregate>> answers;
   for (int i = 0; i < 2; ++i) {
-    server.ask().create_environment(account, {account, "dev", "lightweight", "host", "2026-11"}, meta,
-                                    [&answers](const auto& got) { answers.push_back(*got); });
+    server.ask().create_environment(account, {account, "dev", "lightweight", "host", "2026-11"},
+                                    meta, [&answers](const auto& got) { answers.push_back(*got); });
     server.settle();
   }
   REQUIRE(answers.size() == 2);
@@ -51,10 +55,12 @@ TEST_CASE("environment: a retried creation is the same environment with the same
   CHECK(server.host.calls(host_call::create) == 1);
 }
 
-TEST_CASE("environment: a failed creation shows the cause and the next step, and can be deleted", "[actors]") {
+TEST_CASE("environment: a failed creation shows the cause and the next step, and can be deleted",
+          "[actors]") {
   simulated_server server{3};
   const auto account = server.make_account("ada");
-  server.host.fail_next(host_call::create, {host_errc::io, "no space left on device", "free some space"});
+  server.host.fail_next(host_call::create,
+                        {host_errc::io, "no space left on device", "free some space"});
   const auto id = server.make_environment(account, "dev");
   const auto now = state_of(server, account, id);
   CHECK(now.status == status::error);
@@ -62,7 +68,8 @@ TEST_CASE("environment: a failed creation shows the cause and the next step, and
   CHECK(now.next_step == "free some space");
   REQUIRE(server.call<environment::aggregate>(id, environment::remove{}, server.meta_for(account)));
   CHECK(state_of(server, account, id).status == status::deleted);
-  CHECK(state_of(server, account, server.make_environment(account, "dev")).status == status::running);
+  CHECK(state_of(server, account, server.make_environment(account, "dev")).status ==
+        status::running);
 }
 
 TEST_CASE("environment: a host that never answers ends in ERROR at the deadline", "[actors]") {
@@ -80,11 +87,13 @@ TEST_CASE("environment: a crash between an event and its effect heals by itself"
     simulated_server server{seed};
     const auto account = server.make_account("ada");
     const auto meta = server.meta_for(account);
-    server.ask().create_environment(account, {account, "dev", "lightweight", "host", "2026-11"}, meta, [](auto&&) {});
+    server.ask().create_environment(account, {account, "dev", "lightweight", "host", "2026-11"},
+                                    meta, [](auto&&) {});
     for (std::uint64_t i = 0; i < seed; ++i) server.step();
     server.crash(seed % 2 == 1);
     server.boot();
-    server.ask().create_environment(account, {account, "dev", "lightweight", "host", "2026-11"}, meta, [](auto&&) {});
+    server.ask().create_environment(account, {account, "dev", "lightweight", "host", "2026-11"},
+                                    meta, [](auto&&) {});
     server.pass(std::chrono::seconds{5});
     INFO("seed " << seed);
     const environment_id id{derived_id("env", account.value, meta.id)};
@@ -98,7 +107,9 @@ TEST_CASE("environment: one that was lost is started again and says why", "[acto
   const auto account = server.make_account("ada");
   const auto id = server.make_environment(account, "dev");
   const auto before = state_of(server, account, id).incarnation;
-  SECTION("its agent died") { server.host.lose(id); }
+  SECTION("its agent died") {
+    server.host.lose(id);
+  }
   SECTION("the machine rebooted while the server was down") {
     server.crash();
     server.host.reboot();
@@ -177,7 +188,8 @@ TEST_CASE("environment: what a request caused carries its correlation id to the 
   const auto account = server.make_account("ada");
   auto meta = server.meta_for(account);
   meta.correlation = uuid{{42}};
-  server.ask().create_environment(account, {account, "dev", "lightweight", "host", "2026-11"}, meta, [](auto&&) {});
+  server.ask().create_environment(account, {account, "dev", "lightweight", "host", "2026-11"}, meta,
+                                  [](auto&&) {});
   server.settle();
   const stream_id stream{aggregate_kind::environment, derived_id("env", account.value, meta.id)};
   const auto commits = server.journal.read_stream(stream, {0}, 100);

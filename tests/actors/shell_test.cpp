@@ -1,4 +1,5 @@
-// The shell's promises, one at a time: durability before answers, one effect a command, bounds, recovery.
+// The shell's promises, one at a time: durability before answers, one effect a command, bounds,
+// recovery.
 #include <future>
 #include <thread>
 
@@ -16,7 +17,8 @@ constexpr account::secret_hash some_hash{1};
 
 template <class A>
 struct kept {
-  std::shared_ptr<std::optional<outcome<answer<A>>>> value = std::make_shared<std::optional<outcome<answer<A>>>>();
+  std::shared_ptr<std::optional<outcome<answer<A>>>> value =
+      std::make_shared<std::optional<outcome<answer<A>>>>();
   answer_completion<A> taker() const {
     return [v = value](outcome<answer<A>> got) { *v = std::move(got); };
   }
@@ -26,8 +28,7 @@ struct kept {
 
 // Runs actors only: the disk does not move.
 void run_actors(simulated_server& server) {
-  while (server.running().run_job([](std::size_t) { return std::size_t{0}; })) {
-  }
+  while (server.running().run_job([](std::size_t) { return std::size_t{0}; })) {}
 }
 
 std::size_t commits_of(simulated_server& server, const stream_id& stream) {
@@ -41,7 +42,8 @@ TEST_CASE("shell: an answer comes only when the commit is durable", "[actors]") 
   server.settle();
   const account_id id{derived_id("acct", "ada", uuid{})};
   kept<account::aggregate> got, read;
-  server.ask().ask(id, account::create{"ada", account::role::member}, server.meta_for(id), got.taker());
+  server.ask().ask(id, account::create{"ada", account::role::member}, server.meta_for(id),
+                   got.taker());
   run_actors(server);
   CHECK_FALSE(got.has());
   server.ask().read(id, server.meta_for(id).by, read.taker());
@@ -60,7 +62,8 @@ TEST_CASE("shell: later commands decide on tentative state and are answered in o
   const auto id = server.make_account("ada");
   std::vector<std::uint64_t> order;
   for (int i = 0; i < 50; ++i)
-    server.ask().ask(id, account::issue_token{{"tok_" + std::to_string(i)}, "t", some_hash, {}}, server.meta_for(id),
+    server.ask().ask(id, account::issue_token{{"tok_" + std::to_string(i)}, "t", some_hash, {}},
+                     server.meta_for(id),
                      [&order](const auto& got) { order.push_back(got->version.value); });
   run_actors(server);
   CHECK(order.empty());
@@ -86,7 +89,8 @@ TEST_CASE("shell: a retried command has one effect and the same answer", "[actor
   }
   SECTION("later, when the stream has gone on, and after a crash") {
     const auto first = server.call<account::aggregate>(id, issue, meta);
-    (void)server.call<account::aggregate>(id, account::issue_token{{"tok_b"}, "desk", some_hash, {}}, server.meta_for(id));
+    (void)server.call<account::aggregate>(
+        id, account::issue_token{{"tok_b"}, "desk", some_hash, {}}, server.meta_for(id));
     server.crash();
     server.boot();
     const auto again = server.call<account::aggregate>(id, issue, meta);
@@ -95,16 +99,21 @@ TEST_CASE("shell: a retried command has one effect and the same answer", "[actor
     CHECK(again->version == first->version);
     CHECK(*again->state == *first->state);
   }
-  CHECK(server.journal.read_stream({aggregate_kind::account, id.value}, {1}, 100)->front().body.events.size() == 1);
+  CHECK(server.journal.read_stream({aggregate_kind::account, id.value}, {1}, 100)
+            ->front()
+            .body.events.size() == 1);
 }
 
 TEST_CASE("shell: the same command id with other content is a conflict", "[actors]") {
   simulated_server server{4};
   const auto id = server.make_account("ada");
   const auto meta = server.meta_for(id);
-  REQUIRE(server.call<account::aggregate>(id, account::issue_token{{"tok_a"}, "laptop", some_hash, {}}, meta));
-  CHECK(server.call<account::aggregate>(id, account::issue_token{{"tok_a"}, "other", some_hash, {}}, meta).error() ==
-        rejection_code::idempotency_conflict);
+  REQUIRE(server.call<account::aggregate>(
+      id, account::issue_token{{"tok_a"}, "laptop", some_hash, {}}, meta));
+  CHECK(server
+            .call<account::aggregate>(id, account::issue_token{{"tok_a"}, "other", some_hash, {}},
+                                      meta)
+            .error() == rejection_code::idempotency_conflict);
   const auto environment = server.make_environment(id, "dev");
   CHECK(server.call<environment::aggregate>(environment, environment::start{}, meta).error() ==
         rejection_code::idempotency_conflict);
@@ -115,7 +124,8 @@ TEST_CASE("shell: an id older than the window is refused, never executed", "[act
   const auto id = server.make_account("ada");
   auto meta = server.meta_for(id);
   meta.id = uuid::v7(to_us(server.clock.now()) / 1000 - 25 * 3'600'000, {});
-  CHECK(server.call<account::aggregate>(id, account::disable{"x"}, meta).error() == rejection_code::command_too_old);
+  CHECK(server.call<account::aggregate>(id, account::disable{"x"}, meta).error() ==
+        rejection_code::command_too_old);
 }
 
 TEST_CASE("shell: an accepted command that changes nothing still writes its commit", "[actors]") {
@@ -137,9 +147,10 @@ TEST_CASE("shell: another tenant's stream is not found, whatever is asked", "[ac
   const auto ada = server.make_account("ada");
   const auto eve = server.make_account("eve");
   const auto id = server.make_environment(ada, "dev");
-  for (const auto& what : std::vector<environment::command>{environment::start{}, environment::stop{},
-                                                            environment::remove{}, environment::exec{}})
-    CHECK(server.call<environment::aggregate>(id, what, server.meta_for(eve)).error() == rejection_code::not_found);
+  for (const auto& what : std::vector<environment::command>{
+           environment::start{}, environment::stop{}, environment::remove{}, environment::exec{}})
+    CHECK(server.call<environment::aggregate>(id, what, server.meta_for(eve)).error() ==
+          rejection_code::not_found);
   kept<environment::aggregate> read;
   server.ask().read(id, server.meta_for(eve).by, read.taker());
   server.settle();
@@ -162,15 +173,18 @@ TEST_CASE("shell: a full actor refuses at once", "[actors]") {
   const auto id = server.make_account("ada");
   int overloaded = 0, accepted = 0;
   for (int i = 0; i < 15; ++i)
-    server.ask().ask(id, account::issue_token{{"tok_" + std::to_string(i)}, "t", some_hash, {}}, server.meta_for(id),
-                     [&](const auto& got) {
-                       if (got) ++accepted;
-                       else if (got.error() == rejection_code::overloaded) ++overloaded;
+    server.ask().ask(id, account::issue_token{{"tok_" + std::to_string(i)}, "t", some_hash, {}},
+                     server.meta_for(id), [&](const auto& got) {
+                       if (got)
+                         ++accepted;
+                       else if (got.error() == rejection_code::overloaded)
+                         ++overloaded;
                      });
   CHECK(overloaded == 5);  // before anything ran
   server.settle();
   CHECK(accepted == 10);
-  CHECK(server.call<account::aggregate>(id, account::issue_token{{"tok_x"}, "t", some_hash, {}}, server.meta_for(id)));
+  CHECK(server.call<account::aggregate>(id, account::issue_token{{"tok_x"}, "t", some_hash, {}},
+                                        server.meta_for(id)));
 }
 
 TEST_CASE("shell: a failed sync answers unknown_outcome and forgets tentative state", "[actors]") {
@@ -206,14 +220,16 @@ TEST_CASE("shell: an idle actor leaves memory and comes back the same", "[actors
   CHECK(read.get()->state->name == "ada");
 }
 
-TEST_CASE("shell: a long stream comes back from a snapshot, equal to the fold from version 1", "[actors]") {
+TEST_CASE("shell: a long stream comes back from a snapshot, equal to the fold from version 1",
+          "[actors]") {
   kernel_limits limits;
   limits.snapshot_every_events = 16;
   simulated_server server{12, limits};
   const auto id = server.make_account("ada");
   for (int i = 0; i < 100; ++i)
-    REQUIRE(server.call<account::aggregate>(id, account::issue_token{{"tok_" + std::to_string(i)}, "t", some_hash, {}},
-                                            server.meta_for(id)));
+    REQUIRE(server.call<account::aggregate>(
+        id, account::issue_token{{"tok_" + std::to_string(i)}, "t", some_hash, {}},
+        server.meta_for(id)));
   REQUIRE(server.journal.load_snapshot({aggregate_kind::account, id.value}));
   server.crash();
   server.boot();
@@ -221,7 +237,8 @@ TEST_CASE("shell: a long stream comes back from a snapshot, equal to the fold fr
   server.ask().read(id, server.meta_for(id).by, read.taker());
   server.settle();
   account::state folded;
-  for (const auto& each : *server.journal.read_stream({aggregate_kind::account, id.value}, {0}, 1000))
+  for (const auto& each :
+       *server.journal.read_stream({aggregate_kind::account, id.value}, {0}, 1000))
     for (const auto& record : each.body.events)
       folded = account::aggregate::apply(std::move(folded), *account::aggregate::decode(record));
   CHECK(*read.get()->state == folded);
@@ -238,7 +255,8 @@ TEST_CASE("kernel: it ends although a thread that spoke to it lives on", "[actor
   std::thread outsider{[&] {
     const account_id id{derived_id("acct", "ada", uuid{})};
     core->ask(id, account::create{"ada", account::role::member},
-              {uuid{{1}}, {id, "tok", false}, {}, {}, {}}, [&asked](const auto&) { asked.set_value(); });
+              {uuid{{1}}, {id, "tok", false}, {}, {}, {}},
+              [&asked](const auto&) { asked.set_value(); });
     ended.get_future().wait_for(std::chrono::seconds{10});  // so that a failure is not a hang
   }};
   REQUIRE(asked.get_future().wait_for(std::chrono::seconds{10}) == std::future_status::ready);

@@ -15,19 +15,26 @@ struct opened_terminal {
   environment_id environment;
   terminal_id id;
 
-  explicit opened_terminal(simulated_server& on, terminal::journal_mode mode = terminal::journal_mode::full)
-      : server{on}, account{on.make_account("ada")}, environment{on.make_environment(account, "dev")} {
+  explicit opened_terminal(simulated_server& on,
+                           terminal::journal_mode mode = terminal::journal_mode::full)
+      : server{on},
+        account{on.make_account("ada")},
+        environment{on.make_environment(account, "dev")} {
     id = {derived_id("term", account.value, server.fresh_command())};
-    REQUIRE(server.call<terminal::aggregate>(id, terminal::open{account, environment, 80, 24, {}, {}, mode, 0},
-                                             server.meta_for(account)));
+    REQUIRE(server.call<terminal::aggregate>(
+        id, terminal::open{account, environment, 80, 24, {}, {}, mode, 0},
+        server.meta_for(account)));
     server.settle();
     REQUIRE(server.host.has_terminal(id));
   }
 
-  std::shared_ptr<recording_viewer> attach(std::uint64_t from, attach_mode mode = attach_mode::exact,
-                                           attach_right right = attach_right::view, std::uint64_t credit = ~0ULL >> 1) {
+  std::shared_ptr<recording_viewer> attach(std::uint64_t from,
+                                           attach_mode mode = attach_mode::exact,
+                                           attach_right right = attach_right::view,
+                                           std::uint64_t credit = ~0ULL >> 1) {
     auto viewer = std::make_shared<recording_viewer>(from);
-    attach_request request{id, {account, "tok", false}, {"sess_1"}, input_stream_id{{1}}, mode, right, from, credit};
+    attach_request request{
+        id, {account, "tok", false}, {"sess_1"}, input_stream_id{{1}}, mode, right, from, credit};
     server.ask().attach(request, viewer, [viewer](auto got) { viewer->attached(std::move(got)); });
     server.settle();
     return viewer;
@@ -50,7 +57,8 @@ std::string noise(std::size_t size, std::uint64_t seed) {
 
 }  // namespace
 
-TEST_CASE("terminal: a viewer sees what the program printed, at once and from any offset", "[actors]") {
+TEST_CASE("terminal: a viewer sees what the program printed, at once and from any offset",
+          "[actors]") {
   simulated_server server{1};
   opened_terminal terminal{server};
   const auto live = terminal.attach(0);
@@ -76,7 +84,9 @@ TEST_CASE("terminal: delivery stops at the viewer's credit and goes on with it",
   CHECK(viewer->bytes == "0123456");
 }
 
-TEST_CASE("terminal: output is byte-exact over server kills, and nothing durable is asked for again", "[actors]") {
+TEST_CASE(
+    "terminal: output is byte-exact over server kills, and nothing durable is asked for again",
+    "[actors]") {
   simulated_server server{3};
   opened_terminal terminal{server};
   const auto printed = noise(4 << 20, 7);
@@ -104,7 +114,9 @@ TEST_CASE("terminal: output is byte-exact over server kills, and nothing durable
   CHECK(server.bulk.extent(terminal.id).next == printed.size());
 }
 
-TEST_CASE("terminal: its end is recorded after its last byte is durable, and told to viewers after it", "[actors]") {
+TEST_CASE(
+    "terminal: its end is recorded after its last byte is durable, and told to viewers after it",
+    "[actors]") {
   simulated_server server{4};
   opened_terminal terminal{server};
   const auto viewer = terminal.attach(0);
@@ -144,7 +156,8 @@ TEST_CASE("terminal: typed input is applied once, in order, whatever is repeated
   CHECK(server.host.typed(terminal.id) == "ls\n");
 }
 
-TEST_CASE("terminal: only the driver sizes it, and the size is recorded with its offset", "[actors]") {
+TEST_CASE("terminal: only the driver sizes it, and the size is recorded with its offset",
+          "[actors]") {
   simulated_server server{6};
   opened_terminal terminal{server};
   const auto driver = terminal.attach(0, attach_mode::exact, attach_right::drive);
@@ -159,7 +172,8 @@ TEST_CASE("terminal: only the driver sizes it, and the size is recorded with its
   CHECK(watcher->cols == 100);
 }
 
-TEST_CASE("terminal: a driver's credit paces the program; a silent one does not hold it for ever", "[actors]") {
+TEST_CASE("terminal: a driver's credit paces the program; a silent one does not hold it for ever",
+          "[actors]") {
   simulated_server server{7};
   opened_terminal terminal{server};
   const auto driver = terminal.attach(0, attach_mode::exact, attach_right::drive, 1000);
@@ -176,7 +190,10 @@ TEST_CASE("terminal: a driver's credit paces the program; a silent one does not 
   CHECK(driver->bytes.size() == 2000);
 }
 
-TEST_CASE("terminal: a screen viewer far behind gets a marked gap and a snapshot, an exact one every byte", "[actors]") {
+TEST_CASE(
+    "terminal: a screen viewer far behind gets a marked gap and a snapshot, an exact one every "
+    "byte",
+    "[actors]") {
   simulated_server server{8};
   opened_terminal terminal{server};
   const auto printed = noise(3 << 20, 9);
@@ -185,7 +202,8 @@ TEST_CASE("terminal: a screen viewer far behind gets a marked gap and a snapshot
     server.settle();
   }
   const auto on_phone = terminal.attach(0, attach_mode::screen);
-  CHECK(on_phone->gaps == std::vector<std::pair<std::uint64_t, std::uint64_t>>{{0, printed.size()}});
+  CHECK(on_phone->gaps ==
+        std::vector<std::pair<std::uint64_t, std::uint64_t>>{{0, printed.size()}});
   CHECK(on_phone->snapshots.size() == 1);
   CHECK(on_phone->bytes.empty());
   server.host.feed(terminal.id, "$ ");
@@ -198,10 +216,11 @@ TEST_CASE("terminal: one that cannot be opened ends as failed and says why", "[a
   simulated_server server{9};
   const auto account = server.make_account("ada");
   const auto environment = server.make_environment(account, "dev");
-  server.host.fail_next(berth::testing::host_call::open_terminal, {host_errc::limit_exceeded, "no more PTYs", "close one"});
+  server.host.fail_next(berth::testing::host_call::open_terminal,
+                        {host_errc::limit_exceeded, "no more PTYs", "close one"});
   const terminal_id id{derived_id("term", account.value, server.fresh_command())};
-  REQUIRE(server.call<terminal::aggregate>(id, terminal::open{account, environment, 80, 24, {}, {}, {}, 0},
-                                           server.meta_for(account)));
+  REQUIRE(server.call<terminal::aggregate>(
+      id, terminal::open{account, environment, 80, 24, {}, {}, {}, 0}, server.meta_for(account)));
   terminal::state now;
   server.ask().read(id, {account, "tok", false}, [&now](const auto& got) { now = *got->state; });
   server.settle();
@@ -214,8 +233,9 @@ TEST_CASE("terminal: another tenant cannot attach", "[actors]") {
   simulated_server server{10};
   opened_terminal terminal{server};
   auto viewer = std::make_shared<recording_viewer>(0);
-  server.ask().attach({terminal.id, {server.make_account("eve"), "tok", false}, {"sess_9"}, {}, {}, {}, 0, 100}, viewer,
-                      [viewer](auto got) { viewer->attached(std::move(got)); });
+  server.ask().attach(
+      {terminal.id, {server.make_account("eve"), "tok", false}, {"sess_9"}, {}, {}, {}, 0, 100},
+      viewer, [viewer](auto got) { viewer->attached(std::move(got)); });
   server.settle();
   CHECK(viewer->refused == rejection_code::not_found);
 }

@@ -1,5 +1,7 @@
-// What a terminal costs through berth-agent and its link, without sandbox or network: keystroke echo and bulk output.
-//   agent_bench [MB]    prints a table; beside it the same PTY read by a loop that does nothing else.
+// What a terminal costs through berth-agent and its link, without sandbox or network: keystroke
+// echo and bulk output.
+//   agent_bench [MB]    prints a table; beside it the same PTY read by a loop that does nothing
+//   else.
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
@@ -10,8 +12,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <condition_variable>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -50,7 +52,9 @@ class counter : public agent_link_observer {
     ended[terminal] = true;
     changed.notify_all();
   }
-  void terminal_missing(const terminal_id&, const host_error& why, std::uint64_t) override { std::puts(why.message.c_str()); }
+  void terminal_missing(const terminal_id&, const host_error& why, std::uint64_t) override {
+    std::puts(why.message.c_str());
+  }
   void stats_seen(const environment_id&, const environment_stats&) override {}
   void gateway_connection(const environment_id&, int fd) override { ::close(fd); }
   void agent_over(const environment_id&, const incarnation&, bool, const host_error& why) override {
@@ -78,15 +82,18 @@ struct agent_child {
     char name[] = "/tmp/berth-bench-XXXXXX";
     directory = ::mkdtemp(name);
     std::filesystem::create_directory(directory + "/state");
-    const auto program = (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "berth-agent").string();
-    const auto user = "bench:" + std::to_string(::getuid()) + ":" + std::to_string(::getgid()) + ":/tmp:/bin/sh";
+    const auto program =
+        (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "berth-agent").string();
+    const auto user =
+        "bench:" + std::to_string(::getuid()) + ":" + std::to_string(::getgid()) + ":/tmp:/bin/sh";
     int ready[2];
     if (::pipe(ready) != 0) std::abort();
     pid = ::fork();
     if (pid == 0) {
-      ::execl(program.c_str(), "berth-agent", "--environment", "env_bench", "--incarnation", "one", "--listen",
-              (directory + "/s").c_str(), "--state", (directory + "/state").c_str(), "--gateway-port", "0", "--gateway-socket", "",
-              "--user", user.c_str(), "--ready-fd", std::to_string(ready[1]).c_str(), nullptr);
+      ::execl(program.c_str(), "berth-agent", "--environment", "env_bench", "--incarnation", "one",
+              "--listen", (directory + "/s").c_str(), "--state", (directory + "/state").c_str(),
+              "--gateway-port", "0", "--gateway-socket", "", "--user", user.c_str(), "--ready-fd",
+              std::to_string(ready[1]).c_str(), nullptr);
       ::_exit(1);
     }
     char answer = 0;
@@ -113,19 +120,24 @@ void open(counter& counts, const terminal_id& id, const char* script) {
 
 void row(const char* what, std::vector<double>& us) {
   std::sort(us.begin(), us.end());
-  const auto at = [&](double part) { return us[static_cast<std::size_t>(part * static_cast<double>(us.size() - 1))]; };
-  std::printf("%-46s p50 %7.1f us  p95 %7.1f us  p99 %7.1f us  max %8.1f us\n", what, at(0.5), at(0.95), at(0.99), us.back());
+  const auto at = [&](double part) {
+    return us[static_cast<std::size_t>(part * static_cast<double>(us.size() - 1))];
+  };
+  std::printf("%-46s p50 %7.1f us  p95 %7.1f us  p99 %7.1f us  max %8.1f us\n", what, at(0.5),
+              at(0.95), at(0.99), us.back());
 }
 
 std::vector<double> echo_times(counter& counts, const terminal_id& id, int rounds) {
   std::vector<double> us;
   input_stream_id stream;
   stream.bytes[0] = static_cast<std::uint8_t>(rounds);
-  std::copy(id.value.begin(), id.value.begin() + std::min<std::size_t>(id.value.size(), 12), stream.bytes.begin() + 1);
+  std::copy(id.value.begin(), id.value.begin() + std::min<std::size_t>(id.value.size(), 12),
+            stream.bytes.begin() + 1);
   for (int i = 1; i <= rounds; ++i) {
     const auto before = counts.bytes[id];
     const auto began = clock_type::now();
-    counts.link->input(id, stream, static_cast<std::uint64_t>(i), "x", [](host_result<input_outcome>) {});
+    counts.link->input(id, stream, static_cast<std::uint64_t>(i), "x",
+                       [](host_result<input_outcome>) {});
     if (!counts.until([&] { return counts.bytes[id] > before; })) return us;
     us.push_back(us_since(began));
     ::usleep(500);
@@ -166,7 +178,10 @@ int main(int argc, char** argv) {
   agent_reactor reactor;
   counter counts;
   const auto pidfd = static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0));
-  counts.link = agent_link::make(reactor, {child.directory + "/s", unique_fd{pidfd}, environment_id{"env_bench"}, incarnation{"one"}, 1}, counts);
+  counts.link = agent_link::make(reactor,
+                                 {child.directory + "/s", unique_fd{pidfd},
+                                  environment_id{"env_bench"}, incarnation{"one"}, 1},
+                                 counts);
 
   const terminal_id echo{"term_echo"};
   open(counts, echo, "stty raw echo; exec sleep 600");
@@ -186,10 +201,13 @@ int main(int argc, char** argv) {
     open(counts, bulk, script.c_str());
     counts.until([&] { return counts.ended[bulk]; });
     const auto us = us_since(began);
-    std::printf("%-46s %7.1f MB/s  (%lu bytes, %.1f KiB a chunk)\n", "bulk through agent and link",
-                static_cast<double>(counts.bytes[bulk]) / us, static_cast<unsigned long>(counts.bytes[bulk]),
-                static_cast<double>(counts.bytes[bulk]) / 1024 / static_cast<double>(counts.chunks));
-    std::printf("%-46s %7.1f MB/s\n", "the same PTY read by a bare loop", pty_alone_mb_s(script.c_str(), total));
+    std::printf(
+        "%-46s %7.1f MB/s  (%lu bytes, %.1f KiB a chunk)\n", "bulk through agent and link",
+        static_cast<double>(counts.bytes[bulk]) / us,
+        static_cast<unsigned long>(counts.bytes[bulk]),
+        static_cast<double>(counts.bytes[bulk]) / 1024 / static_cast<double>(counts.chunks));
+    std::printf("%-46s %7.1f MB/s\n", "the same PTY read by a bare loop",
+                pty_alone_mb_s(script.c_str(), total));
   }
 
   const terminal_id flood{"term_flood"};

@@ -36,9 +36,12 @@ struct spread {
 };
 
 void report(const std::string& name, double per_second, const spread& us) {
-  std::printf("{\"bench\":\"journal\",\"name\":\"%s\",\"per_second\":%.0f,\"p50_us\":%.0f,\"p99_us\":%.0f,\"max_us\":%.0f}\n",
-              name.c_str(), per_second, us.p50, us.p99, us.max);
-  std::fprintf(stderr, "%-52s %10.0f /s   p50 %8.0f us   p99 %8.0f us\n", name.c_str(), per_second, us.p50, us.p99);
+  std::printf(
+      "{\"bench\":\"journal\",\"name\":\"%s\",\"per_second\":%.0f,\"p50_us\":%.0f,\"p99_us\":%.0f,"
+      "\"max_us\":%.0f}\n",
+      name.c_str(), per_second, us.p50, us.p99, us.max);
+  std::fprintf(stderr, "%-52s %10.0f /s   p50 %8.0f us   p99 %8.0f us\n", name.c_str(), per_second,
+               us.p50, us.p99);
   std::fflush(stdout);
 }
 
@@ -55,7 +58,9 @@ void bench_disk(const std::filesystem::path& dir, int count) {
   const auto began = steady::now();
   for (int i = 0; i < count; ++i) {
     const auto start = steady::now();
-    if (::pwrite(fd, page.data(), page.size(), static_cast<off_t>(i) * 4'096) < 0 || ::fdatasync(fd) != 0) std::abort();
+    if (::pwrite(fd, page.data(), page.size(), static_cast<off_t>(i) * 4'096) < 0 ||
+        ::fdatasync(fd) != 0)
+      std::abort();
     us.push_back(us_since(start));
   }
   const auto seconds = us_since(began) / 1e6;
@@ -88,7 +93,8 @@ class closed_loop : public append_listener, public std::enable_shared_from_this<
  public:
   closed_loop(journal& to, std::size_t in_flight, std::size_t streams)
       : to_{to}, in_flight_max_{in_flight}, next_version_(streams, 1) {
-    for (std::size_t s = 0; s < streams; ++s) streams_.push_back(testing::stream_named("bench" + std::to_string(s)));
+    for (std::size_t s = 0; s < streams; ++s)
+      streams_.push_back(testing::stream_named("bench" + std::to_string(s)));
   }
 
   // Until `seconds` have passed or `commits` were appended; returns commits a second.
@@ -120,7 +126,8 @@ class closed_loop : public append_listener, public std::enable_shared_from_this<
     const std::lock_guard lock{mutex_};
     for (const auto& result : results) {
       if (result.error) std::abort();
-      us_.push_back(std::chrono::duration<double, std::micro>(now - started_[result.ticket]).count());
+      us_.push_back(
+          std::chrono::duration<double, std::micro>(now - started_[result.ticket]).count());
     }
     room_.notify_one();
   }
@@ -154,13 +161,16 @@ void bench_appends(const std::filesystem::path& dir, double seconds) {
   struct setting {
     std::size_t in_flight, streams;
   };
-  for (const auto [in_flight, streams] : {setting{1, 1}, {256, 1'000}, {1'000, 1'000}, {1'000, 1}, {4'000, 1'000}}) {
-    const auto data = dir / ("appends-" + std::to_string(in_flight) + "-" + std::to_string(streams));
+  for (const auto [in_flight, streams] :
+       {setting{1, 1}, {256, 1'000}, {1'000, 1'000}, {1'000, 1}, {4'000, 1'000}}) {
+    const auto data =
+        dir / ("appends-" + std::to_string(in_flight) + "-" + std::to_string(streams));
     const auto engine = open_embedded(options_in(data)).value();
     const auto loop = std::make_shared<closed_loop>(engine->journal(), in_flight, streams);
     const auto per_second = loop->run(seconds);
     const auto stats = engine->stats();
-    report("durable appends, " + std::to_string(in_flight) + " in flight, " + std::to_string(streams) + " streams",
+    report("durable appends, " + std::to_string(in_flight) + " in flight, " +
+               std::to_string(streams) + " streams",
            per_second, spread::of(loop->latencies()));
     std::fprintf(stderr, "    %llu B a record, %.0f a group, index lag %llu, refused %zu\n",
                  static_cast<unsigned long long>(stats.bytes_total / stats.commits_total),
@@ -185,7 +195,8 @@ void bench_recovery(const std::filesystem::path& dir, std::size_t commits) {
     const auto engine = open_embedded(options).value();
     const auto read = engine->journal().read_stream(testing::stream_named("bench77"), {0}, 1'000);
     if (read.has_error() || read->size() != commits / 10'000) std::abort();
-    report_seconds("crash of " + std::to_string(commits) + " commits to the first stream read", us_since(first) / 1e6);
+    report_seconds("crash of " + std::to_string(commits) + " commits to the first stream read",
+                   us_since(first) / 1e6);
   }
   std::filesystem::remove_all(options.state_dir());
   const auto second = steady::now();

@@ -1,6 +1,7 @@
 // Durable commands through the real kernel and the embedded journal, in one process.
 //   kernel_bench [--quick] [--dir DIR]      JSON lines on stdout, a table on stderr
-// An answer counts when it is durable. Commands are record_activity of running environments (one event each).
+// An answer counts when it is durable. Commands are record_activity of running environments (one
+// event each).
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -40,8 +41,17 @@ struct bench {
     engine = std::move(*open_embedded(options));
     kernel_limits limits;
     limits.passivate_after = std::chrono::seconds{3600};
-    kernel = make_kernel({engine->journal(), host, bulk, clock, {}, {derived_id("host", "bench", uuid{})}, "boot",
-                          engine->epoch(), limits, 2, false});
+    kernel = make_kernel({engine->journal(),
+                          host,
+                          bulk,
+                          clock,
+                          {},
+                          {derived_id("host", "bench", uuid{})},
+                          "boot",
+                          engine->epoch(),
+                          limits,
+                          2,
+                          false});
     kernel->start();
     pumping = std::thread{[this] {
       while (!stopping)
@@ -66,12 +76,15 @@ struct bench {
   // Creates environments directly: what is measured is the command path, not the sandbox.
   void make_environments(std::size_t count) {
     environments.clear();
-    for (std::size_t i = 0; i < count; ++i) environments.push_back({derived_id("env", std::to_string(i), uuid{})});
+    for (std::size_t i = 0; i < count; ++i)
+      environments.push_back({derived_id("env", std::to_string(i), uuid{})});
     run(count, 1000, [this](std::size_t i, std::function<void()> done) {
-      kernel->ask(environments[i], environment::create{account, "bench", "lightweight", "host", "2026-11"}, meta(),
+      kernel->ask(environments[i],
+                  environment::create{account, "bench", "lightweight", "host", "2026-11"}, meta(),
                   [done](const auto&) { done(); });
     });
-    while (kernel->environments_running() < count) std::this_thread::sleep_for(std::chrono::milliseconds{10});
+    while (kernel->environments_running() < count)
+      std::this_thread::sleep_for(std::chrono::milliseconds{10});
   }
 
   // `count` calls of `ask`, at most `in_flight` not answered. Microseconds each took.
@@ -111,10 +124,14 @@ struct bench {
     });
     const auto seconds = std::chrono::duration<double>(steady::now() - began).count();
     std::sort(us.begin(), us.end());
-    std::printf("{\"bench\":\"kernel\",\"name\":\"%s\",\"per_second\":%.0f,\"p50_us\":%.0f,\"p99_us\":%.0f,\"refused\":%zu}\n",
-                name, static_cast<double>(count) / seconds, us[count / 2], us[count * 99 / 100], refused.load());
+    std::printf(
+        "{\"bench\":\"kernel\",\"name\":\"%s\",\"per_second\":%.0f,\"p50_us\":%.0f,\"p99_us\":%.0f,"
+        "\"refused\":%zu}\n",
+        name, static_cast<double>(count) / seconds, us[count / 2], us[count * 99 / 100],
+        refused.load());
     std::fprintf(stderr, "%-52s %10.0f /s   p50 %8.0f us   p99 %8.0f us   refused %zu\n", name,
-                 static_cast<double>(count) / seconds, us[count / 2], us[count * 99 / 100], refused.load());
+                 static_cast<double>(count) / seconds, us[count / 2], us[count * 99 / 100],
+                 refused.load());
     std::fflush(stdout);
   }
 

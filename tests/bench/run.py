@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Runs the benchmark drivers and says which figures are met: ./dev bench [--quick] [--only NAME] [--json FILE].
+"""Runs the benchmark drivers and says which figures are met.
 
-Each driver is a program of its own that prints JSON lines on stdout and a table on stderr. The disk's own fsync time and
-the machine's load stand beside the results: figures of different runs are compared by ratio only.
+./dev bench [--quick] [--only NAME] [--json FILE]. Each driver is a program of its own that prints
+JSON lines on stdout and a table on stderr. The disk's own fsync time and the machine's load stand
+beside the results: figures of different runs are compared by ratio only.
 """
 import argparse
 import json
@@ -15,12 +16,16 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 # (bench, name starts with, field, is at least, goal, what)
 GOALS = [
-    ("kernel", "commands, 1000 in flight, 1000 streams", "per_second", True, 50_000, "durable commands/s, 1,000 streams"),
-    ("kernel", "commands, 1000 in flight, 1 stream", "per_second", True, 20_000, "durable commands/s, one stream"),
-    ("journal", "crash of 1000000 commits", "seconds", False, 2.0, "1,000,000 events recovered to the first answer, s"),
+    ("kernel", "commands, 1000 in flight, 1000 streams", "per_second", True, 50_000,
+     "durable commands/s, 1,000 streams"),
+    ("kernel", "commands, 1000 in flight, 1 stream", "per_second", True, 20_000,
+     "durable commands/s, one stream"),
+    ("journal", "crash of 1000000 commits", "seconds", False, 2.0,
+     "1,000,000 events recovered to the first answer, s"),
     ("server", "echo", "p50_us", False, 500, "keystroke echo p50, us"),
     ("server", "bulk", "mb_per_second", True, 30, "bulk output recorded, MB/s"),
-    ("server", "create to first output", "p50_us", False, 50_000, "environment create to first output p50, us"),
+    ("server", "create to first output", "p50_us", False, 50_000,
+     "environment create to first output p50, us"),
 ]
 
 
@@ -30,13 +35,14 @@ def drivers(binaries, quick, directory):
         "journal": [f"{binaries}/journal_bench", "--dir", f"{directory}/journal", *flags],
         "kernel": [f"{binaries}/kernel_bench", "--dir", f"{directory}/kernel", *flags],
         "agent": [f"{binaries}/agent_bench", *flags],
-        "server": [sys.executable, f"{HERE}/server_bench.py", "--bin", binaries, "--dir", f"{directory}/server", *flags],
+        "server": [sys.executable, f"{HERE}/server_bench.py", "--bin", binaries, *flags],
     }
 
 
 def run(name, command, timeout_s):
     print(f"== {name}", file=sys.stderr, flush=True)
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=timeout_s, check=False)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, timeout=timeout_s, check=False)
     if done.returncode != 0:
         print(f"{name}: ended with {done.returncode}", file=sys.stderr)
     rows = []
@@ -51,7 +57,8 @@ def check(rows, names):
     for bench, prefix, field, at_least, goal, what in GOALS:
         if bench not in names:
             continue
-        found = [r for r in rows if r.get("bench") == bench and r.get("name", "").startswith(prefix) and field in r]
+        found = [r for r in rows if r.get("bench") == bench and field in r
+                 and r.get("name", "").startswith(prefix)]
         if not found:
             continue
         value = found[0][field]
@@ -79,7 +86,8 @@ def main():
             more, code = run(name, everything[name], 240 if options.quick else 1200)
             rows += more
             failed = failed or code != 0
-    rows.append({"bench": "machine", "name": "load", "load_1m": os.getloadavg()[0], "cpus": os.cpu_count()})
+    rows.append({"bench": "machine", "name": "load", "load_1m": os.getloadavg()[0],
+                 "cpus": os.cpu_count()})
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump(rows, file, indent=1)

@@ -94,8 +94,11 @@ class Crash:
     def problems(self) -> list[str]:
         return [c.problem for c in self.clients if c.problem] + self.work.problems
 
-    def over(self) -> bool:
-        return all(client.ended for client in [*self.exact, self.screen])
+    def check(self) -> None:
+        found = self.problems()
+        if found:
+            after = f"after {self.server.kills} kills and {self.cuts} cuts"
+            pytest.fail("\n".join([after, *found]), pytrace=False)
 
     def torment(self) -> None:
         """Cuts, types and kills until all of it has been done."""
@@ -105,7 +108,7 @@ class Crash:
             assert (
                 time.monotonic() < until
             ), f"{self.server.kills} kills, {self.cuts} cuts, {typed} lines"
-            assert not self.problems(), self.problems()
+            self.check()
             for _ in range(self.random.randrange(2, 6)):
                 if typed < TYPED_LINES:
                     for _ in range(10):
@@ -141,7 +144,7 @@ class Crash:
         until = time.monotonic() + 20
         while self.typist.waiting_input():
             assert time.monotonic() < until, f"{self.typist.waiting_input()} inputs never applied"
-            assert not self.problems(), self.problems()
+            self.check()
             time.sleep(0.02)
 
 

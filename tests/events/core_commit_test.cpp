@@ -43,7 +43,9 @@ constexpr position here{3, 12};
 
 }  // namespace
 
-TEST_CASE("checksum: CRC-32C has the RFC's value, continues, and is the same without the instruction", "[events]") {
+TEST_CASE(
+    "checksum: CRC-32C has the RFC's value, continues, and is the same without the instruction",
+    "[events]") {
   CHECK(crc32c("123456789") == 0xE3069283);
   CHECK(crc32c_portable("123456789") == 0xE3069283);
   const std::string zeros(32, '\0');
@@ -79,7 +81,8 @@ TEST_CASE("commit: a body is read from any alignment", "[events]") {
   }
 }
 
-TEST_CASE("commit: a body cut or changed anywhere is read or refused, never trusted blindly", "[events]") {
+TEST_CASE("commit: a body cut or changed anywhere is read or refused, never trusted blindly",
+          "[events]") {
   const auto bytes = encode_body(sample());
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     const auto cut = decode_body(std::string_view{bytes}.substr(0, size));
@@ -120,7 +123,8 @@ TEST_CASE("commit: a sealed record opens to what was sealed", "[events]") {
   CHECK(opened.hash == record.hash);
 }
 
-TEST_CASE("commit: every flipped bit and every cut of a record is found, and the place is named", "[events]") {
+TEST_CASE("commit: every flipped bit and every cut of a record is found, and the place is named",
+          "[events]") {
   const auto record = seal(envelope_of(12), encode_body(sample())).bytes;
   for (std::size_t at = 0; at < record.size(); ++at) {
     auto changed = record;

@@ -117,12 +117,11 @@ TEST_CASE("event json: names, defaults, enums, ids and bytes", "[events]") {
                  at,
                  at});
   CHECK(event_name(aggregate_kind::environment, asked.type) == "exec_asked");
-  CHECK(
-      event_to_json(aggregate_kind::environment, asked) ==
-      R"({"exec":"exec_1","effect":"018bcfe5-687b-7fff-bfff-ffffffffffff",)"
-      R"("command":["echo","\"x\""],"env":[{"name":"A","value":"1"}],)"
-      R"("stdin_bytes":{"base64":"/wA="},"working_directory":"",)"
-      R"("timeout_ms":1000,"at_us":5,"deadline_us":5})");
+  CHECK(event_to_json(aggregate_kind::environment, asked) ==
+        R"({"exec":"exec_1","effect":"018bcfe5-687b-7fff-bfff-ffffffffffff",)"
+        R"("command":["echo","\"x\""],"env":[{"name":"A","value":"1"}],)"
+        R"("stdin_bytes":{"base64":"/wA="},"working_directory":"",)"
+        R"("timeout_ms":1000,"at_us":5,"deadline_us":5})");
   const auto stopped = environment::aggregate::encode(stop_asked{stop_reason::asked, at, at});
   CHECK(event_to_json(aggregate_kind::environment, stopped) ==
         R"({"reason":"asked","at_us":5,"deadline_us":5})");

@@ -1,6 +1,9 @@
-// What an agent may send to the server, and the server to an agent: frames, then packets, read in full.
-//   clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize=vptr -I. -I<build>/generated
-//     tests/fuzz/agent_stream_fuzz.cpp infra/agent/protocol/frame.cpp infra/agent/protocol/message.cpp
+// What an agent may send to the server, and the server to an agent: frames, then packets, read in
+// full.
+//   clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize=vptr -I.
+//   -I<build>/generated
+//     tests/fuzz/agent_stream_fuzz.cpp infra/agent/protocol/frame.cpp
+//     infra/agent/protocol/message.cpp
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -34,6 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     auto one = bytes.substr(0, 1);
     while (split.next(one)) ++frames_split;
   }
-  if (frames_whole != frames_split || whole.error().has_value() != split.error().has_value()) std::abort();
+  if (frames_whole != frames_split || whole.error().has_value() != split.error().has_value())
+    std::abort();
   return 0;
 }

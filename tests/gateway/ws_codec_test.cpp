@@ -223,18 +223,17 @@ TEST_CASE("wire: the hex of docs/protocol.md is the JSON of docs/protocol.md", "
   }
   finish();
   REQUIRE(found.size() == 9);
-  for (
-      const auto* want :
-      {R"({"kind":"hello","token":"brt_secret","client":"doc/1"})",
-       R"({"kind":"open","channel":1,"target":"terminal","id":"term_01","right":"drive",)"
-       R"("credit_until":262144})",
-       R"({"kind":"opened","channel":1,"end":5,"cols":80,"rows":24,"status":"RUNNING"})",
-       R"({"kind":"output","channel":1,"offset":0,"data":"JCAtPiA="})",
-       R"({"kind":"input","channel":1,"sequence":1,"data":"bHMN"})",
-       R"({"kind":"input_applied","channel":1,"sequence":1})",
-       R"({"kind":"output","channel":1,"offset":5,"data":"bHMNCg=="})",
-       R"({"kind":"credit","channel":1,"consumed":9,"until":262153})",
-       R"({"kind":"durable","channel":1,"offset":9})"}) {
+  for (const auto* want :
+       {R"({"kind":"hello","token":"brt_secret","client":"doc/1"})",
+        R"({"kind":"open","channel":1,"target":"terminal","id":"term_01","right":"drive",)"
+        R"("credit_until":262144})",
+        R"({"kind":"opened","channel":1,"end":5,"cols":80,"rows":24,"status":"RUNNING"})",
+        R"({"kind":"output","channel":1,"offset":0,"data":"JCAtPiA="})",
+        R"({"kind":"input","channel":1,"sequence":1,"data":"bHMN"})",
+        R"({"kind":"input_applied","channel":1,"sequence":1})",
+        R"({"kind":"output","channel":1,"offset":5,"data":"bHMNCg=="})",
+        R"({"kind":"credit","channel":1,"consumed":9,"until":262153})",
+        R"({"kind":"durable","channel":1,"offset":9})"}) {
     CHECK(page.find(want) != std::string::npos);
     CHECK(found.front() == *parse_json(split_json(want)->front()));
     found.erase(found.begin());

@@ -11,13 +11,15 @@ namespace {
 int zombies_of(pid_t parent) {
   int count = 0;
   for (const auto& entry : std::filesystem::directory_iterator{"/proc"}) {
-    if (!std::isdigit(static_cast<unsigned char>(entry.path().filename().string().front()))) continue;
+    if (!std::isdigit(static_cast<unsigned char>(entry.path().filename().string().front())))
+      continue;
     std::ifstream file{entry.path() / "stat"};
     std::string stat;
     std::getline(file, stat);
     const auto close = stat.rfind(')');
     if (close == std::string::npos) continue;
-    if (stat.compare(close + 2, 1, "Z") == 0 && std::atoi(stat.c_str() + close + 4) == parent) ++count;
+    if (stat.compare(close + 2, 1, "Z") == 0 && std::atoi(stat.c_str() + close + 4) == parent)
+      ++count;
   }
   return count;
 }
@@ -52,7 +54,9 @@ TEST_CASE("agent: exec feeds stdin, sets variables and the working directory", "
   CHECK(refused->stderr_bytes.find("cannot enter /no/such/directory") != std::string::npos);
 }
 
-TEST_CASE("agent: exec of what does not exist is exit code 127, of what may not run 126, with the reason", "[infra]") {
+TEST_CASE(
+    "agent: exec of what does not exist is exit code 127, of what may not run 126, with the reason",
+    "[infra]") {
   rig r;
   const auto missing = r.exec(command(1, {"no-such-program-here"}));
   REQUIRE(missing);
@@ -68,7 +72,10 @@ TEST_CASE("agent: exec of what does not exist is exit code 127, of what may not 
   CHECK(refused.error().message.find("no-such-user") != std::string::npos);
 }
 
-TEST_CASE("agent: exec killed by a signal is 128 + its number, one over time is 124 and its group is killed", "[infra]") {
+TEST_CASE(
+    "agent: exec killed by a signal is 128 + its number, one over time is 124 and its group is "
+    "killed",
+    "[infra]") {
   rig r;
   CHECK(r.exec(command(1, {"/bin/sh", "-c", "kill -TERM $$"}))->exit_code == 128 + SIGTERM);
   auto slow = command(2, {"/bin/sh", "-c", "sleep 60 & echo $!; wait"});
@@ -110,14 +117,17 @@ TEST_CASE("agent: a repeated effect id gets the recorded outcome and runs nothin
   CHECK(r.exec(command(2, {"wc", "-l", mark}))->stdout_bytes.front() == '1');
 }
 
-TEST_CASE("agent: an exec under way is attached to by a server that comes back, and runs once", "[infra]") {
+TEST_CASE("agent: an exec under way is attached to by a server that comes back, and runs once",
+          "[infra]") {
   rig r;
   const auto gate = r.process.directory() + "/gate";
-  const auto request = command(1, {"/bin/sh", "-c", "echo begun >> " + gate + ".log; while [ ! -e " + gate +
-                                                        " ]; do sleep 0.01; done; cat " + gate + ".log"});
+  const auto request = command(1, {"/bin/sh", "-c",
+                                   "echo begun >> " + gate + ".log; while [ ! -e " + gate +
+                                       " ]; do sleep 0.01; done; cat " + gate + ".log"});
   answer<exec_output> dropped;
   r.link->exec(request, dropped.completion());
-  CHECK(r.exec(command(2, {"/bin/sh", "-c", "while [ ! -e " + gate + ".log ]; do sleep 0.01; done"})));
+  CHECK(r.exec(
+      command(2, {"/bin/sh", "-c", "while [ ! -e " + gate + ".log ]; do sleep 0.01; done"})));
   r.link->break_connection();
   r.relink();
   answer<exec_output> attached;
@@ -128,7 +138,8 @@ TEST_CASE("agent: an exec under way is attached to by a server that comes back, 
   CHECK(dropped.times() == 0);  // of a server that was gone
 }
 
-TEST_CASE("agent: an exec whose agent dies ends outcome_unknown, also when asked again", "[infra]") {
+TEST_CASE("agent: an exec whose agent dies ends outcome_unknown, also when asked again",
+          "[infra]") {
   rig r;
   answer<exec_output> done;
   const auto request = command(1, {"sleep", "60"});
@@ -145,8 +156,10 @@ TEST_CASE("agent: execs run side by side and no child stays a zombie", "[infra]"
   rig r;
   std::vector<answer<exec_output>> answers(40);
   for (std::uint32_t i = 0; i < answers.size(); ++i)
-    r.link->exec(command(i, {"/bin/sh", "-c", "(sleep 0.01 &) ; (:) & echo " + std::to_string(i)}), answers[i].completion());
-  for (std::uint32_t i = 0; i < answers.size(); ++i) CHECK(answers[i].get()->stdout_bytes == std::to_string(i) + "\n");
+    r.link->exec(command(i, {"/bin/sh", "-c", "(sleep 0.01 &) ; (:) & echo " + std::to_string(i)}),
+                 answers[i].completion());
+  for (std::uint32_t i = 0; i < answers.size(); ++i)
+    CHECK(answers[i].get()->stdout_bytes == std::to_string(i) + "\n");
   bool clean = false;
   for (int i = 0; i < 500 && !clean; ++i) {
     clean = zombies_of(r.process.pid()) == 0;
@@ -164,9 +177,12 @@ TEST_CASE("agent: a daemon left behind that holds the pipes does not hold the an
   ::kill(std::atoi(done->stdout_bytes.c_str()), SIGKILL);
 }
 
-TEST_CASE("agent: workload children inherit nothing of the agent: descriptors, signals, session", "[infra]") {
+TEST_CASE("agent: workload children inherit nothing of the agent: descriptors, signals, session",
+          "[infra]") {
   rig r;
-  const auto done = r.exec(command(1, {"/bin/sh", "-c", "ls /proc/self/fd | tr '\\n' ' '; grep -E 'SigBlk|SigIgn' /proc/self/status"}));
+  const auto done = r.exec(
+      command(1, {"/bin/sh", "-c",
+                  "ls /proc/self/fd | tr '\\n' ' '; grep -E 'SigBlk|SigIgn' /proc/self/status"}));
   REQUIRE(done);
   CHECK(done->stdout_bytes.starts_with("0 1 2 3 "));  // 3 is ls' own
   CHECK(done->stdout_bytes.find("0 1 2 3 4") == std::string::npos);
@@ -174,7 +190,9 @@ TEST_CASE("agent: workload children inherit nothing of the agent: descriptors, s
   CHECK(done->stdout_bytes.find("SigIgn:\t0000000000000000") != std::string::npos);
 }
 
-TEST_CASE("agent: with dropped capabilities a workload cannot mount, unshare or load a filter past it", "[infra]") {
+TEST_CASE(
+    "agent: with dropped capabilities a workload cannot mount, unshare or load a filter past it",
+    "[infra]") {
   if (::geteuid() != 0) {
     WARN("SKIP needs root");
     return;
@@ -184,23 +202,28 @@ TEST_CASE("agent: with dropped capabilities a workload cannot mount, unshare or 
   REQUIRE(caps);
   CHECK(caps->stdout_bytes == "CapBnd:\t00000000a80425fb\n");  // Docker's default set
   CHECK(r.exec(command(2, {"mount", "-t", "tmpfs", "none", "/mnt"}))->exit_code != 0);
-  CHECK(r.exec(command(3, {"unshare", "-U", "true"}))->stderr_bytes.find("not permitted") != std::string::npos);
-  const auto status = r.exec(command(4, {"grep", "-E", "Seccomp:|NoNewPrivs", "/proc/self/status"}));
+  CHECK(r.exec(command(3, {"unshare", "-U", "true"}))->stderr_bytes.find("not permitted") !=
+        std::string::npos);
+  const auto status =
+      r.exec(command(4, {"grep", "-E", "Seccomp:|NoNewPrivs", "/proc/self/status"}));
   CHECK(status->stdout_bytes == "NoNewPrivs:\t0\nSeccomp:\t2\n");
-  CHECK(r.exec(command(5, {"/bin/sh", "-c", "echo still | cat; (exit 0) & wait"}))->stdout_bytes == "still\n");
+  CHECK(r.exec(command(5, {"/bin/sh", "-c", "echo still | cat; (exit 0) & wait"}))->stdout_bytes ==
+        "still\n");
 }
 
 TEST_CASE("agent: with its own pid namespace workloads see only each other", "[infra]") {
-  // Its fresh /proc must not cover the machine's: the agent goes into a mount namespace of its own first.
+  // Its fresh /proc must not cover the machine's: the agent goes into a mount namespace of its own
+  // first.
   if (std::system("unshare -m -p -f true 2>/dev/null") != 0) {
     WARN("SKIP no mount or pid namespaces here");
     return;
   }
   rig outer;
   const auto home = outer.process.directory();
-  const auto start = "mkdir " + home + "/s; exec unshare -m --propagation private " + agent_program() +
-                     " --environment env_test --incarnation life-1 --listen " + home + "/i.sock --state " + home +
-                     "/s --gateway-port 0 --gateway-socket '' --user t:0:0:/root:/bin/sh --workload-ns";
+  const auto start =
+      "mkdir " + home + "/s; exec unshare -m --propagation private " + agent_program() +
+      " --environment env_test --incarnation life-1 --listen " + home + "/i.sock --state " + home +
+      "/s --gateway-port 0 --gateway-socket '' --user t:0:0:/root:/bin/sh --workload-ns";
   terminal_spec spec;
   spec.id = terminal_id{"term_ns"};
   spec.command = {"/bin/sh", "-c", start};
@@ -210,10 +233,15 @@ TEST_CASE("agent: with its own pid namespace workloads see only each other", "[i
   REQUIRE(started);
   recorder inside_heard;
   const auto pidfd = static_cast<int>(::syscall(SYS_pidfd_open, started->pid, 0));
-  auto inside = agent_link::make(outer.reactor, {home + "/i.sock", unique_fd{pidfd}, environment_id{"env_test"}, incarnation{"life-1"}, 1},
-                                 inside_heard);
+  auto inside = agent_link::make(
+      outer.reactor,
+      {home + "/i.sock", unique_fd{pidfd}, environment_id{"env_test"}, incarnation{"life-1"}, 1},
+      inside_heard);
   answer<exec_output> seen;
-  inside->exec(command(1, {"/bin/sh", "-c", "cat /proc/1/comm; tr -d '\\000' </proc/1/cmdline; set /proc/[0-9]*; echo $#; [ $$ -lt 10 ] && echo low"}), seen.completion());
+  inside->exec(command(1, {"/bin/sh", "-c",
+                           "cat /proc/1/comm; tr -d '\\000' </proc/1/cmdline; set /proc/[0-9]*; "
+                           "echo $#; [ $$ -lt 10 ] && echo low"}),
+               seen.completion());
   CHECK(seen.get()->stdout_bytes == "workload-init\n2\nlow\n");
   inside->shut_down(1s);
   CHECK(inside_heard.until([&] { return inside_heard.over_.has_value(); }));

@@ -1,5 +1,5 @@
-// Drives the real berth-agent without a sandbox: a plain child process of the test, as the current user, in a temporary
-// directory. Every wait has a deadline.
+// Drives the real berth-agent without a sandbox: a plain child process of the test, as the current
+// user, in a temporary directory. Every wait has a deadline.
 #pragma once
 
 #include <fcntl.h>
@@ -61,10 +61,27 @@ class agent_process {
     int ready[2];
     REQUIRE(::pipe2(ready, O_CLOEXEC) == 0);
     const auto uid = std::to_string(::getuid());
-    std::vector<std::string> arguments{agent_program(), "--serve", "--environment", "env_test", "--incarnation", "life-1",
-                                       "--listen", socket(), "--state", state(), "--ready-fd", "9", "--gateway-port", "0",
-                                       "--gateway-socket", "", "--stats-ms", "50", "--user",
-                                       "tester:" + uid + ":" + std::to_string(::getgid()) + ":" + directory_.path() + ":/bin/sh"};
+    std::vector<std::string> arguments{
+        agent_program(),
+        "--serve",
+        "--environment",
+        "env_test",
+        "--incarnation",
+        "life-1",
+        "--listen",
+        socket(),
+        "--state",
+        state(),
+        "--ready-fd",
+        "9",
+        "--gateway-port",
+        "0",
+        "--gateway-socket",
+        "",
+        "--stats-ms",
+        "50",
+        "--user",
+        "tester:" + uid + ":" + std::to_string(::getgid()) + ":" + directory_.path() + ":/bin/sh"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     std::vector<char*> argv;
     for (auto& argument : arguments) argv.push_back(argument.data());
@@ -82,9 +99,7 @@ class agent_process {
     REQUIRE(got == 1);
     REQUIRE(answer == 'R');
   }
-  ~agent_process() {
-    kill();
-  }
+  ~agent_process() { kill(); }
   void kill() {
     if (pid_ <= 0) return;
     ::kill(pid_, SIGKILL);
@@ -94,7 +109,8 @@ class agent_process {
   bool alive() const { return pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG) == 0; }
   int wait_exit() {
     int status = -1;
-    for (int i = 0; i < 1000 && ::waitpid(pid_, &status, WNOHANG) == 0; ++i) std::this_thread::sleep_for(10ms);
+    for (int i = 0; i < 1000 && ::waitpid(pid_, &status, WNOHANG) == 0; ++i)
+      std::this_thread::sleep_for(10ms);
     pid_ = -1;
     return status;
   }
@@ -103,8 +119,8 @@ class agent_process {
   std::string socket() const { return directory_.path() + "/agent.sock"; }
   std::string state() const { return directory_.path() + "/state"; }
   agent_address address(std::uint64_t epoch = 1) const {
-    return {socket(), unique_fd{static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0))}, environment_id{"env_test"},
-            incarnation{"life-1"}, epoch};
+    return {socket(), unique_fd{static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0))},
+            environment_id{"env_test"}, incarnation{"life-1"}, epoch};
   }
 
  private:
@@ -129,7 +145,8 @@ class recorder : public agent_link_observer {
       terminals_ = terminals;
     });
   }
-  void terminal_output(const terminal_id& terminal, std::uint64_t offset, shared_bytes data) override {
+  void terminal_output(const terminal_id& terminal, std::uint64_t offset,
+                       shared_bytes data) override {
     change([&] {
       auto& one = heard_[terminal];
       if (one.bytes.empty()) one.first = offset;
@@ -140,7 +157,8 @@ class recorder : public agent_link_observer {
   void terminal_ended(const terminal_id& terminal, const terminal_end& end) override {
     change([&] { heard_[terminal].ends.push_back(end); });
   }
-  void terminal_missing(const terminal_id& terminal, const host_error& why, std::uint64_t first) override {
+  void terminal_missing(const terminal_id& terminal, const host_error& why,
+                        std::uint64_t first) override {
     change([&] {
       heard_[terminal].missing = why;
       heard_[terminal].missing_first = first;
@@ -152,7 +170,8 @@ class recorder : public agent_link_observer {
   void gateway_connection(const environment_id&, int fd) override {
     change([&] { gateway_.push_back(fd); });
   }
-  void agent_over(const environment_id&, const incarnation&, bool lost, const host_error& why) override {
+  void agent_over(const environment_id&, const incarnation&, bool lost,
+                  const host_error& why) override {
     change([&] {
       lost_ = lost;
       over_ = why;
@@ -236,14 +255,16 @@ class answer {
 
 // Agent, reactor, link and recorder together.
 struct rig {
-  explicit rig(std::vector<std::string> more = {}) : process{std::move(more)} { link = agent_link::make(reactor, process.address(), heard); }
+  explicit rig(std::vector<std::string> more = {}) : process{std::move(more)} {
+    link = agent_link::make(reactor, process.address(), heard);
+  }
   ~rig() { link->detach(); }
   void relink(std::uint64_t epoch = 1) {
     link->detach();
     link = agent_link::make(reactor, process.address(epoch), heard);
   }
-  terminal_started open(const terminal_id& id, std::vector<std::string> command, std::uint64_t buffer = 1 << 20,
-                        bool follow = true) {
+  terminal_started open(const terminal_id& id, std::vector<std::string> command,
+                        std::uint64_t buffer = 1 << 20, bool follow = true) {
     terminal_spec spec;
     spec.id = id;
     spec.command = std::move(command);
@@ -260,8 +281,8 @@ struct rig {
     link->exec(request, done.completion());
     return done.get();
   }
-  host_result<input_outcome> input(const terminal_id& id, const input_stream_id& stream, std::uint64_t sequence,
-                                   std::string bytes) {
+  host_result<input_outcome> input(const terminal_id& id, const input_stream_id& stream,
+                                   std::uint64_t sequence, std::string bytes) {
     answer<input_outcome> done;
     link->input(id, stream, sequence, std::move(bytes), done.completion());
     return done.get();

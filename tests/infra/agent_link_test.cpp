@@ -39,7 +39,8 @@ std::string with_header(frame_header header, const std::string& payload) {
   return std::string{raw.data(), raw.size()} + payload;
 }
 
-std::string hello(std::uint64_t epoch, const std::string& environment = "env_test", std::uint16_t version = 1) {
+std::string hello(std::uint64_t epoch, const std::string& environment = "env_test",
+                  std::uint16_t version = 1) {
   wire::HelloT message;
   message.protocol_min = message.protocol_max = version;
   message.environment = environment;
@@ -63,7 +64,9 @@ std::optional<wire::Problem> refusal(int fd) {
   }
 }
 
-void say(int fd, const std::string& bytes) { [[maybe_unused]] const auto sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+void say(int fd, const std::string& bytes) {
+  [[maybe_unused]] const auto sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+}
 
 }  // namespace
 
@@ -80,7 +83,8 @@ TEST_CASE("link: input is applied once under repeats and broken connections", "[
   for (std::uint64_t known = 100; known <= 300; known += 50) {
     for (std::uint64_t sequence = known - 99; sequence <= known; ++sequence) {
       for (unsigned copies = 0; copies <= random() % 3; ++copies) {
-        r.link->input(one, numbered(2, 1), sequence, std::to_string(sequence) + ",", answers.emplace_back().completion());
+        r.link->input(one, numbered(2, 1), sequence, std::to_string(sequence) + ",",
+                      answers.emplace_back().completion());
       }
       if (sequence % 40 == 0) r.link->break_connection();
     }
@@ -89,12 +93,14 @@ TEST_CASE("link: input is applied once under repeats and broken connections", "[
     r.relink();
     r.link->follow(one, r.heard.count(one));
   }
-  REQUIRE(r.heard.until([&] { return r.heard.heard_[one].bytes.size() >= before + expected.size(); }));
+  REQUIRE(
+      r.heard.until([&] { return r.heard.heard_[one].bytes.size() >= before + expected.size(); }));
   CHECK(r.heard.bytes(one).substr(before) == expected);
   CHECK(answers.back().get().value().last_applied == 300);
 }
 
-TEST_CASE("link: input with a gap or of an unknown stream is refused and nothing is applied", "[infra]") {
+TEST_CASE("link: input with a gap or of an unknown stream is refused and nothing is applied",
+          "[infra]") {
   rig r;
   r.open(one, {"/bin/sh", "-c", "stty -echo raw; echo ready; exec cat"});
   REQUIRE(r.heard.saw(one, "ready"));
@@ -106,27 +112,34 @@ TEST_CASE("link: input with a gap or of an unknown stream is refused and nothing
   CHECK(r.input(one, numbered(2, 1), 1, "x").value().last_applied == 1);
   CHECK(r.input(one, numbered(2, 1), 2, "b").value().last_applied == 2);
   // 64 other streams push the first out; it is remembered.
-  for (std::uint32_t i = 2; i <= 65; ++i) CHECK(r.input(one, numbered(2, i), 1, "c").value().last_applied == 1);
+  for (std::uint32_t i = 2; i <= 65; ++i)
+    CHECK(r.input(one, numbered(2, i), 1, "c").value().last_applied == 1);
   CHECK(r.input(one, numbered(2, 1), 3, "x").value().refused_unknown_stream);
   CHECK(r.input(one, numbered(2, 1), 1, "x").value().refused_unknown_stream);
   CHECK(r.input(one, numbered(2, 70), 1, "!").value().last_applied == 1);
   REQUIRE(r.heard.saw(one, "!"));
-  CHECK(r.heard.bytes(one).substr(r.heard.bytes(one).find("ready") + 5).find('x') == std::string::npos);
+  CHECK(r.heard.bytes(one).substr(r.heard.bytes(one).find("ready") + 5).find('x') ==
+        std::string::npos);
 }
 
-TEST_CASE("link: input to a program that does not read is acknowledged only when it was taken", "[infra]") {
+TEST_CASE("link: input to a program that does not read is acknowledged only when it was taken",
+          "[infra]") {
   rig r;
   const auto gate = r.process.directory() + "/gate";
-  r.open(one, {"/bin/sh", "-c", "stty -echo raw; echo ready; while [ ! -e " + gate + " ]; do sleep 0.01; done; exec head -c 400000 >" +
-                                    r.process.directory() + "/got"});
+  r.open(one,
+         {"/bin/sh", "-c",
+          "stty -echo raw; echo ready; while [ ! -e " + gate +
+              " ]; do sleep 0.01; done; exec head -c 400000 >" + r.process.directory() + "/got"});
   REQUIRE(r.heard.saw(one, "ready"));
   const auto sent = random_bytes(400'000, 4);
   std::vector<answer<input_outcome>> answers(40);
   for (std::size_t i = 0; i < answers.size(); ++i)
-    r.link->input(one, numbered(2, 1), i + 1, sent.substr(i * 10'000, 10'000), answers[i].completion());
+    r.link->input(one, numbered(2, 1), i + 1, sent.substr(i * 10'000, 10'000),
+                  answers[i].completion());
   CHECK_FALSE(answers.back().came(100ms));
   answer<input_outcome> too_much;
-  r.link->input(one, numbered(2, 2), 1, std::string(input_bytes_max + 1, 'x'), too_much.completion());
+  r.link->input(one, numbered(2, 2), 1, std::string(input_bytes_max + 1, 'x'),
+                too_much.completion());
   CHECK(too_much.get().error().code == host_errc::limit_exceeded);
   write_file(gate, "");
   CHECK(answers.back().get().value().last_applied == answers.size());
@@ -184,7 +197,8 @@ TEST_CASE("link: dial gives a connection to a port inside, or says why not", "[i
   CHECK(refused.get().error().message.find("refused") != std::string::npos);
 }
 
-TEST_CASE("link: a program inside reaches the server's gateway through the agent's door", "[infra]") {
+TEST_CASE("link: a program inside reaches the server's gateway through the agent's door",
+          "[infra]") {
   std::uint16_t gateway_port = 0;
   const auto gateway = listen_on_loopback(gateway_port);
   const temporary_directory outside;
@@ -205,7 +219,8 @@ TEST_CASE("link: a program inside reaches the server's gateway through the agent
     ::shutdown(served.get(), SHUT_WR);
   }};
   std::string got(long_answer.size() + 1, '\0');
-  CHECK(::recv(client.get(), got.data(), got.size(), MSG_WAITALL) == static_cast<ssize_t>(long_answer.size()));
+  CHECK(::recv(client.get(), got.data(), got.size(), MSG_WAITALL) ==
+        static_cast<ssize_t>(long_answer.size()));
   got.pop_back();
   CHECK((got == long_answer));
   writer.join();
@@ -235,7 +250,10 @@ TEST_CASE("link: shut down hangs up terminals, ends commands and the agent exits
   CHECK(r.process.wait_exit() == 0);
 }
 
-TEST_CASE("agent: refuses a wrong environment, version, first message and a frame it cannot read, by name", "[infra]") {
+TEST_CASE(
+    "agent: refuses a wrong environment, version, first message and a frame it cannot read, by "
+    "name",
+    "[infra]") {
   rig r;
   const auto refused = [&](const std::string& bytes) {
     const auto fd = connect_raw(r.process.socket());
@@ -245,10 +263,13 @@ TEST_CASE("agent: refuses a wrong environment, version, first message and a fram
   CHECK(refused(hello(1, "env_other")) == wire::Problem::wrong_environment);
   CHECK(refused(hello(1, "env_test", 77)) == wire::Problem::unsupported_version);
   CHECK(refused(with_header({.kind = frame_kind::ping}, "")) == wire::Problem::protocol);
-  CHECK(refused(with_header({.kind = frame_kind::control}, packed(wire::DialT{}))) == wire::Problem::protocol);
-  CHECK(refused(with_header({.kind = frame_kind::control}, "not a packet")) == wire::Problem::protocol);
+  CHECK(refused(with_header({.kind = frame_kind::control}, packed(wire::DialT{}))) ==
+        wire::Problem::protocol);
+  CHECK(refused(with_header({.kind = frame_kind::control}, "not a packet")) ==
+        wire::Problem::protocol);
   CHECK(refused(std::string(16, '\xff')) == wire::Problem::protocol);
-  CHECK(refused(hello(1) + with_header({.kind = frame_kind::output, .channel = 1}, "x")) == wire::Problem::protocol);
+  CHECK(refused(hello(1) + with_header({.kind = frame_kind::output, .channel = 1}, "x")) ==
+        wire::Problem::protocol);
   CHECK(r.process.alive());
 }
 
@@ -268,15 +289,16 @@ TEST_CASE("agent: no mutation of a conversation crashes it", "[infra]") {
   exec.command = {"true"};
   wire::DialT dial;
   dial.port = 9;
-  const auto conversation = hello(1) + with_header({.kind = frame_kind::control}, packed(std::move(bind))) +
-                            with_header({.kind = frame_kind::control}, packed(std::move(open))) +
-                            with_header({.kind = frame_kind::follow, .channel = 1}, "") +
-                            with_header({.kind = frame_kind::input, .channel = 1, .offset = 1}, std::string(20, 'i')) +
-                            with_header({.kind = frame_kind::control}, packed(std::move(exec))) +
-                            with_header({.kind = frame_kind::pace, .channel = 1, .offset = 100}, "") +
-                            with_header({.kind = frame_kind::durable, .channel = 1, .offset = ~0ull}, "") +
-                            with_header({.kind = frame_kind::resize, .channel = 1, .offset = 3}, "") +
-                            with_header({.kind = frame_kind::control}, packed(std::move(dial)));
+  const auto conversation =
+      hello(1) + with_header({.kind = frame_kind::control}, packed(std::move(bind))) +
+      with_header({.kind = frame_kind::control}, packed(std::move(open))) +
+      with_header({.kind = frame_kind::follow, .channel = 1}, "") +
+      with_header({.kind = frame_kind::input, .channel = 1, .offset = 1}, std::string(20, 'i')) +
+      with_header({.kind = frame_kind::control}, packed(std::move(exec))) +
+      with_header({.kind = frame_kind::pace, .channel = 1, .offset = 100}, "") +
+      with_header({.kind = frame_kind::durable, .channel = 1, .offset = ~0ull}, "") +
+      with_header({.kind = frame_kind::resize, .channel = 1, .offset = 3}, "") +
+      with_header({.kind = frame_kind::control}, packed(std::move(dial)));
   const auto seed = std::random_device{}();
   INFO("seed " << seed);
   std::mt19937 random{seed};
@@ -291,8 +313,7 @@ TEST_CASE("agent: no mutation of a conversation crashes it", "[infra]") {
     say(fd.get(), bytes);
     ::shutdown(fd.get(), SHUT_WR);
     char sink[65536];
-    while (::read(fd.get(), sink, sizeof sink) > 0) {
-    }
+    while (::read(fd.get(), sink, sizeof sink) > 0) {}
     REQUIRE(r.process.alive());
   }
 }

@@ -15,8 +15,10 @@ std::string encoded(const frame& what) {
 }
 
 frame random_frame(std::mt19937& random) {
-  constexpr std::array kinds{frame_kind::control, frame_kind::output, frame_kind::input, frame_kind::input_ack, frame_kind::follow,
-                             frame_kind::pace,    frame_kind::durable, frame_kind::resize, frame_kind::close,   frame_kind::ping};
+  constexpr std::array kinds{frame_kind::control,   frame_kind::output, frame_kind::input,
+                             frame_kind::input_ack, frame_kind::follow, frame_kind::pace,
+                             frame_kind::durable,   frame_kind::resize, frame_kind::close,
+                             frame_kind::ping};
   frame made;
   made.header.kind = kinds[random() % kinds.size()];
   const auto kind = made.header.kind;
@@ -81,10 +83,14 @@ TEST_CASE("frames: each broken rule is named, with the place of the header", "[i
   CHECK(error_of({.kind = static_cast<frame_kind>(0)}) == frame_errc::unknown_kind);
   CHECK(error_of({.kind = static_cast<frame_kind>(12)}) == frame_errc::unknown_kind);
   CHECK(error_of({.kind = frame_kind::ping, .flags = 1}) == frame_errc::bad_flags);
-  CHECK(error_of({.kind = frame_kind::output, .channel = 0, .length = 1}) == frame_errc::bad_channel);
-  CHECK(error_of({.kind = frame_kind::control, .channel = 1, .length = 1}) == frame_errc::bad_channel);
-  CHECK(error_of({.kind = frame_kind::control, .length = control_bytes_max + 1}) == frame_errc::too_long);
-  CHECK(error_of({.kind = frame_kind::output, .channel = 1, .length = data_bytes_max + 1}) == frame_errc::too_long);
+  CHECK(error_of({.kind = frame_kind::output, .channel = 0, .length = 1}) ==
+        frame_errc::bad_channel);
+  CHECK(error_of({.kind = frame_kind::control, .channel = 1, .length = 1}) ==
+        frame_errc::bad_channel);
+  CHECK(error_of({.kind = frame_kind::control, .length = control_bytes_max + 1}) ==
+        frame_errc::too_long);
+  CHECK(error_of({.kind = frame_kind::output, .channel = 1, .length = data_bytes_max + 1}) ==
+        frame_errc::too_long);
   CHECK(error_of({.kind = frame_kind::pace, .channel = 1, .length = 1}) == frame_errc::too_long);
   CHECK(error_of({.kind = frame_kind::input, .channel = 1, .length = 15}) == frame_errc::too_short);
   CHECK(error_of({.kind = frame_kind::control}) == frame_errc::too_short);
@@ -99,7 +105,10 @@ TEST_CASE("frames: each broken rule is named, with the place of the header", "[i
   CHECK_FALSE(decoder.next(left));  // stays failed
 }
 
-TEST_CASE("frames: random bytes and mutated packets give errors or frames within the bounds, never a crash", "[infra]") {
+TEST_CASE(
+    "frames: random bytes and mutated packets give errors or frames within the bounds, never a "
+    "crash",
+    "[infra]") {
   const auto seed = std::random_device{}();
   INFO("seed " << seed);
   std::mt19937 random{seed};
@@ -113,7 +122,8 @@ TEST_CASE("frames: random bytes and mutated packets give errors or frames within
   int accepted = 0;
   for (int round = 0; round < 20'000; ++round) {
     auto bytes = packet;
-    for (unsigned change = 0; change <= random() % 3; ++change) bytes[random() % bytes.size()] = static_cast<char>(random());
+    for (unsigned change = 0; change <= random() % 3; ++change)
+      bytes[random() % bytes.size()] = static_cast<char>(random());
     if (random() % 8 == 0) bytes.resize(random() % bytes.size());
     if (const auto* parsed = verified_packet(bytes)) {
       // What passes may be read in full.
@@ -124,14 +134,16 @@ TEST_CASE("frames: random bytes and mutated packets give errors or frames within
       }
     }
     frame_decoder decoder;
-    for (const auto& one : decoded(decoder, bytes, random)) CHECK(one.payload.size() <= control_bytes_max);
+    for (const auto& one : decoded(decoder, bytes, random))
+      CHECK(one.payload.size() <= control_bytes_max);
   }
   CHECK(accepted > 0);
   CHECK_FALSE(verified_packet(""));
   CHECK_FALSE(verified_packet(packed(wire::HelloT{}).substr(4)));
 }
 
-TEST_CASE("ring: bytes come back by offset over many rounds, never more than the capacity is held", "[infra]") {
+TEST_CASE("ring: bytes come back by offset over many rounds, never more than the capacity is held",
+          "[infra]") {
   const temporary_directory directory;
   const unique_fd fd{::open(directory.path().c_str(), O_RDONLY | O_DIRECTORY)};
   int error = 0;
@@ -148,7 +160,8 @@ TEST_CASE("ring: bytes come back by offset over many rounds, never more than the
       ring->commit(want);
     }
     CHECK(ring->end() - ring->base() <= ring->capacity());
-    if (ring->free_bytes() == 0 || random() % 3 == 0) ring->drop_below(ring->base() + random() % 1'500'000);
+    if (ring->free_bytes() == 0 || random() % 3 == 0)
+      ring->drop_below(ring->base() + random() % 1'500'000);
     for (auto at = ring->base(); at < ring->end();) {
       const auto piece = ring->readable(at, 1 << 20);
       REQUIRE((piece == std::string_view{all}.substr(at, piece.size())));

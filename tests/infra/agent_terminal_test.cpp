@@ -5,7 +5,8 @@ namespace berth::agent::test {
 
 const terminal_id one{"term_one"};
 
-TEST_CASE("agent: a terminal echoes, numbers its output from 0 and ends with its exit code", "[infra]") {
+TEST_CASE("agent: a terminal echoes, numbers its output from 0 and ends with its exit code",
+          "[infra]") {
   rig r;
   const auto started = r.open(one, {"/bin/sh", "-c", "read line; echo got-$line; exit 7"});
   CHECK(started.pid > 0);
@@ -19,10 +20,12 @@ TEST_CASE("agent: a terminal echoes, numbers its output from 0 and ends with its
   CHECK(r.heard.heard_[one].first == 0);
 }
 
-TEST_CASE("agent: the login shell runs with the user's environment on a terminal of the asked size", "[infra]") {
+TEST_CASE("agent: the login shell runs with the user's environment on a terminal of the asked size",
+          "[infra]") {
   rig r;
   r.open(one, {});
-  CHECK(r.input(one, numbered(2, 1), 1, "stty size; echo $BERTH-$TERM-$HOME-$LANG; echo $0 $(tty | cut -c1-9)\n"));
+  CHECK(r.input(one, numbered(2, 1), 1,
+                "stty size; echo $BERTH-$TERM-$HOME-$LANG; echo $0 $(tty | cut -c1-9)\n"));
   CHECK(r.heard.saw(one, "24 80"));
   CHECK(r.heard.saw(one, "1-xterm-256color-" + r.process.directory() + "-C.UTF-8"));
   CHECK(r.heard.saw(one, "-sh /dev/pts/"));
@@ -34,7 +37,9 @@ TEST_CASE("agent: the login shell runs with the user's environment on a terminal
   CHECK(r.heard.heard_[one].ends.front().reason == "signalled");
 }
 
-TEST_CASE("agent: 20 MB of random bytes arrive exactly through many broken connections and new clients", "[infra]") {
+TEST_CASE(
+    "agent: 20 MB of random bytes arrive exactly through many broken connections and new clients",
+    "[infra]") {
   rig r;
   const auto sent = random_bytes(20 * 1000 * 1000, 11);
   write_file(r.process.directory() + "/data", sent);
@@ -43,7 +48,8 @@ TEST_CASE("agent: 20 MB of random bytes arrive exactly through many broken conne
   for (int i = 0; i < 60; ++i) {
     const auto before = r.heard.count(one);
     if (before == sent.size()) break;
-    r.heard.until([&] { return r.heard.heard_[one].bytes.size() > before + random() % 300'000; }, 500ms);
+    r.heard.until([&] { return r.heard.heard_[one].bytes.size() > before + random() % 300'000; },
+                  500ms);
     r.link->durable(one, r.heard.count(one));
     if (i % 3 == 2) {
       r.relink();  // what a server that was killed and came back does
@@ -83,11 +89,15 @@ TEST_CASE("agent: a paced terminal is read up to the byte asked for and no furth
   CHECK(r.heard.until([&] { return r.heard.heard_[one].bytes.size() > 200'000; }));
 }
 
-TEST_CASE("agent: output that is not durable fills the ring, blocks the program, and goes on when it is stored", "[infra]") {
+TEST_CASE(
+    "agent: output that is not durable fills the ring, blocks the program, and goes on when it is "
+    "stored",
+    "[infra]") {
   rig r;
   const auto sent = random_bytes(2'000'000, 3);
   write_file(r.process.directory() + "/data", sent);
-  r.open(one, {"/bin/sh", "-c", "stty raw -echo; cat " + r.process.directory() + "/data"}, 64 * 1024);
+  r.open(one, {"/bin/sh", "-c", "stty raw -echo; cat " + r.process.directory() + "/data"},
+         64 * 1024);
   REQUIRE(r.heard.until([&] { return r.heard.heard_[one].bytes.size() == 64 * 1024; }));
   CHECK_FALSE(r.heard.until([&] { return r.heard.heard_[one].bytes.size() > 64 * 1024; }, 100ms));
   REQUIRE(r.heard.until([&] {
@@ -114,11 +124,15 @@ TEST_CASE("agent: an offset that was dropped is answered with the first one held
   CHECK(r.heard.saw(one, "6789\r\n"));
 }
 
-TEST_CASE("agent: after its SIGKILL the ring file gives every byte to the end and says the agent was lost", "[infra]") {
+TEST_CASE(
+    "agent: after its SIGKILL the ring file gives every byte to the end and says the agent was "
+    "lost",
+    "[infra]") {
   rig r;
   const auto sent = random_bytes(700'000, 8);
   write_file(r.process.directory() + "/data", sent);
-  r.open(one, {"/bin/sh", "-c", "stty raw -echo; cat " + r.process.directory() + "/data; sleep 60"}, 512 * 1024);
+  r.open(one, {"/bin/sh", "-c", "stty raw -echo; cat " + r.process.directory() + "/data; sleep 60"},
+         512 * 1024);
   REQUIRE(r.heard.until([&] { return r.heard.heard_[one].bytes.size() == 512 * 1024; }));
   r.link->durable(one, 300'000);
   REQUIRE(r.heard.until([&] { return r.heard.heard_[one].bytes.size() == sent.size(); }));
@@ -133,10 +147,12 @@ TEST_CASE("agent: after its SIGKILL the ring file gives every byte to the end an
   CHECK(tail->end.reason == "agent_lost");
   CHECK(tail->end.final_offset == sent.size());
   CHECK(import_ring(r.process.state(), one, 0)->first == 300'000);
-  CHECK(import_ring(r.process.state(), terminal_id{"term_none"}, 0).error().code == host_errc::not_found);
+  CHECK(import_ring(r.process.state(), terminal_id{"term_none"}, 0).error().code ==
+        host_errc::not_found);
 }
 
-TEST_CASE("agent: an ended terminal is reported again at its end until it was stored and closed", "[infra]") {
+TEST_CASE("agent: an ended terminal is reported again at its end until it was stored and closed",
+          "[infra]") {
   rig r;
   r.open(one, {"/bin/sh", "-c", "printf abc; exit 3"});
   REQUIRE(r.heard.until([&] { return r.heard.heard_[one].ends.size() == 1; }));
@@ -153,7 +169,8 @@ TEST_CASE("agent: an ended terminal is reported again at its end until it was st
   REQUIRE(r.heard.until([&] { return r.heard.heard_[one].missing.has_value(); }));
 }
 
-TEST_CASE("agent: opening a terminal that runs says where it is instead of starting a second one", "[infra]") {
+TEST_CASE("agent: opening a terminal that runs says where it is instead of starting a second one",
+          "[infra]") {
   rig r;
   const auto first = r.open(one, {"/bin/sh", "-c", "echo once; sleep 60"});
   REQUIRE(r.heard.saw(one, "once\r\n"));
@@ -185,9 +202,11 @@ TEST_CASE("agent: close of a program that takes the hangup ends it at once", "[i
   CHECK(r.heard.heard_[one].ends.front().signal == SIGHUP);
 }
 
-TEST_CASE("agent: a program that cannot be started is an error with the reason, not a terminal", "[infra]") {
+TEST_CASE("agent: a program that cannot be started is an error with the reason, not a terminal",
+          "[infra]") {
   rig r;
-  for (const auto& words : {std::vector<std::string>{"/no/such/program"}, std::vector<std::string>{"/etc/passwd"}}) {
+  for (const auto& words :
+       {std::vector<std::string>{"/no/such/program"}, std::vector<std::string>{"/etc/passwd"}}) {
     terminal_spec spec;
     spec.id = one;
     spec.command = words;
@@ -205,7 +224,9 @@ TEST_CASE("agent: a program that cannot be started is an error with the reason, 
 
 TEST_CASE("agent: ^C stops a flood within the pace window", "[infra]") {
   rig r;
-  r.open(one, {"/bin/sh", "-c", "trap 'echo caught; exit 0' INT; while :; do yes | head -c 65536; done"}, 1 << 24);
+  r.open(one,
+         {"/bin/sh", "-c", "trap 'echo caught; exit 0' INT; while :; do yes | head -c 65536; done"},
+         1 << 24);
   r.link->pace(one, 65'536);
   REQUIRE(r.heard.until([&] { return r.heard.heard_[one].bytes.size() >= 65'536; }));
   const auto before = r.heard.count(one);

@@ -1,4 +1,5 @@
-// The rules of actors/ports/bulk_log.hpp over every implementation, and what is special to segment files.
+// The rules of actors/ports/bulk_log.hpp over every implementation, and what is special to segment
+// files.
 #include <atomic>
 #include <random>
 #include <set>
@@ -15,7 +16,9 @@ namespace {
 const terminal_id one{"term_one"};
 const terminal_id two{"term_two"};
 
-timestamp at_ms(std::int64_t ms) { return from_us(1'800'000'000'000'000 + ms * 1'000); }
+timestamp at_ms(std::int64_t ms) {
+  return from_us(1'800'000'000'000'000 + ms * 1'000);
+}
 
 class memory_bulk {
  public:
@@ -51,7 +54,9 @@ class segment_bulk {
     open();
   }
   bulk_options& options() { return options_; }
-  std::filesystem::path folder(const terminal_id& terminal) const { return options_.dir / terminal.value; }
+  std::filesystem::path folder(const terminal_id& terminal) const {
+    return options_.dir / terminal.value;
+  }
 
  private:
   void open() {
@@ -84,7 +89,8 @@ TEMPLATE_TEST_CASE("bulk: an unknown terminal is empty", "[infra]", BULK_LOGS) {
   bulk.log().remove(one);
 }
 
-TEMPLATE_TEST_CASE("bulk: bytes are read before and after they are durable, and after a restart", "[infra]", BULK_LOGS) {
+TEMPLATE_TEST_CASE("bulk: bytes are read before and after they are durable, and after a restart",
+                   "[infra]", BULK_LOGS) {
   TestType bulk;
   CHECK(bulk.log().append(one, 0, share("hello "), at_ms(1)) == 6);
   CHECK(bulk.log().append(one, 6, share("world"), at_ms(2)) == 11);
@@ -102,7 +108,8 @@ TEMPLATE_TEST_CASE("bulk: bytes are read before and after they are durable, and 
   CHECK(bulk.log().read(one, 5, 100).value() == " world!");
 }
 
-TEMPLATE_TEST_CASE("bulk: a repeated range is cut, a hole is answered with the next offset", "[infra]", BULK_LOGS) {
+TEMPLATE_TEST_CASE("bulk: a repeated range is cut, a hole is answered with the next offset",
+                   "[infra]", BULK_LOGS) {
   TestType bulk;
   bulk.log().append(one, 0, share("0123456789"), at_ms(1));
   CHECK(bulk.log().append(one, 5, share("56789abc"), at_ms(2)) == 13);
@@ -112,7 +119,8 @@ TEMPLATE_TEST_CASE("bulk: a repeated range is cut, a hole is answered with the n
   CHECK(bulk.log().read(one, 0, 100).value() == "0123456789abc");
 }
 
-TEMPLATE_TEST_CASE("bulk: durable is told for what was appended, a terminal at a time", "[infra]", BULK_LOGS) {
+TEMPLATE_TEST_CASE("bulk: durable is told for what was appended, a terminal at a time", "[infra]",
+                   BULK_LOGS) {
   TestType bulk;
   std::mutex mutex;
   std::map<terminal_id, std::uint64_t> told;
@@ -131,12 +139,14 @@ TEMPLATE_TEST_CASE("bulk: durable is told for what was appended, a terminal at a
     const std::lock_guard lock{mutex};
     return told[one] == 150 && told[two] == 100;
   };
-  for (int i = 0; i < 5'000 && !all(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  for (int i = 0; i < 5'000 && !all(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
   CHECK(all());
 }
 
-TEMPLATE_TEST_CASE("bulk: a source that is faster than the disk is refused, not buffered without bound", "[infra]",
-                   BULK_LOGS) {
+TEMPLATE_TEST_CASE(
+    "bulk: a source that is faster than the disk is refused, not buffered without bound", "[infra]",
+    BULK_LOGS) {
   TestType bulk;
   const auto piece = share(std::string(1 << 20, 'x'));
   std::uint64_t next = 0;
@@ -155,7 +165,8 @@ TEMPLATE_TEST_CASE("bulk: a source that is faster than the disk is refused, not 
 
 TEMPLATE_TEST_CASE("bulk: marks say when the bytes of a range arrived", "[infra]", BULK_LOGS) {
   TestType bulk;
-  for (std::uint64_t i = 0; i < 10; ++i) bulk.log().append(one, i * 10, share("0123456789"), at_ms(100 * (1 + i)));
+  for (std::uint64_t i = 0; i < 10; ++i)
+    bulk.log().append(one, i * 10, share("0123456789"), at_ms(100 * (1 + i)));
   for (int round = 0; round < 2; ++round) {
     const auto marks = bulk.log().marks(one, 15, 40).value();
     REQUIRE(marks.size() == 3);
@@ -170,7 +181,8 @@ TEMPLATE_TEST_CASE("bulk: marks say when the bytes of a range arrived", "[infra]
   }
 }
 
-TEMPLATE_TEST_CASE("bulk: retention drops from the front and never past durable", "[infra]", BULK_LOGS) {
+TEMPLATE_TEST_CASE("bulk: retention drops from the front and never past durable", "[infra]",
+                   BULK_LOGS) {
   TestType bulk;
   const auto text = random_text(1 << 20, 1);
   bulk.log().retain(one, 200'000);
@@ -208,8 +220,9 @@ TEMPLATE_TEST_CASE("bulk: a removed terminal is gone for good", "[infra]", BULK_
   CHECK(bulk.log().extent(one).next == 0);
 }
 
-TEMPLATE_TEST_CASE("bulk: any range reads as it was written, while it is written, closed and compressed", "[infra]",
-                   BULK_LOGS) {
+TEMPLATE_TEST_CASE(
+    "bulk: any range reads as it was written, while it is written, closed and compressed",
+    "[infra]", BULK_LOGS) {
   TestType bulk;
   const auto text = random_text(3 << 20, 2);
   std::atomic<std::size_t> written{0};
@@ -217,7 +230,8 @@ TEMPLATE_TEST_CASE("bulk: any range reads as it was written, while it is written
     std::mt19937 random{3};
     while (written < text.size()) {
       const auto size = std::min<std::size_t>(1 + random() % 20'000, text.size() - written);
-      const auto next = bulk.log().append(one, written, share(text.substr(written, size)), at_ms(written / 1'000));
+      const auto next = bulk.log().append(one, written, share(text.substr(written, size)),
+                                          at_ms(written / 1'000));
       written = next;
     }
   }};
@@ -229,7 +243,8 @@ TEMPLATE_TEST_CASE("bulk: any range reads as it was written, while it is written
     const auto size = random() % 100'000;
     const auto read = bulk.log().read(one, from, size);
     if (read.has_error()) FAIL("read: " << read.error().message);
-    right = right && read->size() >= std::min(size, known - from) && text.compare(from, read->size(), *read) == 0;
+    right = right && read->size() >= std::min(size, known - from) &&
+            text.compare(from, read->size(), *read) == 0;
   }
   writer.join();
   CHECK(right);
@@ -238,17 +253,21 @@ TEMPLATE_TEST_CASE("bulk: any range reads as it was written, while it is written
   CHECK(bulk.log().read(one, 0, text.size()).value() == text);
 }
 
-TEST_CASE("bulk: closed segments are compressed, and a reader beside the server sees what is durable", "[infra]") {
+TEST_CASE(
+    "bulk: closed segments are compressed, and a reader beside the server sees what is durable",
+    "[infra]") {
   segment_bulk bulk;
   const auto text = random_text(2 << 20, 5);
   for (std::size_t at = 0; at < text.size(); at += 16'384) {
-    bulk.log().append(one, at, share(text.substr(at, 16'384)), at_ms(static_cast<std::int64_t>(at)));
+    bulk.log().append(one, at, share(text.substr(at, 16'384)),
+                      at_ms(static_cast<std::int64_t>(at)));
     if (at % 262'144 == 0) bulk.settle(one);
   }
   bulk.settle(one);
   const auto count = [&](const char* kind) {
     std::size_t files = 0;
-    for (const auto& entry : std::filesystem::directory_iterator{bulk.folder(one)}) files += entry.path().extension() == kind;
+    for (const auto& entry : std::filesystem::directory_iterator{bulk.folder(one)})
+      files += entry.path().extension() == kind;
     return files;
   };
   for (int i = 0; i < 10'000 && (count(".zst") == 0 || count(".raw") > 1); ++i)
@@ -277,7 +296,8 @@ TEST_CASE("bulk: more terminals than open files", "[infra]") {
     for (int i = 0; i < 20; ++i) bulk.settle({"term_" + std::to_string(i)});
   }
   bulk.reopen();
-  for (int i = 0; i < 20; ++i) CHECK(bulk.log().read({"term_" + std::to_string(i)}, 0, 100).value() == "abcdeabcdeabcde");
+  for (int i = 0; i < 20; ++i)
+    CHECK(bulk.log().read({"term_" + std::to_string(i)}, 0, 100).value() == "abcdeabcdeabcde");
 }
 
 }  // namespace berth::testing

@@ -1,5 +1,5 @@
-// The rules of events/core/journal.hpp as one suite. A test file defines JOURNAL_ENGINES, a list of types of the shape
-// in tests/support/journal_engines.hpp, and includes this once.
+// The rules of events/core/journal.hpp as one suite. A test file defines JOURNAL_ENGINES, a list of
+// types of the shape in tests/support/journal_engines.hpp, and includes this once.
 #pragma once
 
 #include <atomic>
@@ -36,11 +36,13 @@ inline std::vector<commit_body> append_all(journal& to, const std::vector<commit
 }
 
 // `streams` streams of `commits` commits each, interleaved.
-inline std::vector<commit_body> interleaved(std::size_t streams, std::size_t commits, std::uint64_t first = 1) {
+inline std::vector<commit_body> interleaved(std::size_t streams, std::size_t commits,
+                                            std::uint64_t first = 1) {
   std::vector<commit_body> bodies;
   for (std::size_t n = 0; n < commits; ++n)
     for (std::size_t s = 0; s < streams; ++s)
-      bodies.push_back(sample_body(stream_named(std::to_string(s)), first + n, (first + n) * 1'000 + s));
+      bodies.push_back(
+          sample_body(stream_named(std::to_string(s)), first + n, (first + n) * 1'000 + s));
   return bodies;
 }
 
@@ -62,8 +64,8 @@ TEMPLATE_TEST_CASE("journal: a new one is empty", "[infra]", JOURNAL_ENGINES) {
   CHECK(journal.load_snapshot(stream_named("a")).error().code == journal_errc::not_found);
 }
 
-TEMPLATE_TEST_CASE("journal: offsets start at 1 without a gap, and reads give what was appended", "[infra]",
-                   JOURNAL_ENGINES) {
+TEMPLATE_TEST_CASE("journal: offsets start at 1 without a gap, and reads give what was appended",
+                   "[infra]", JOURNAL_ENGINES) {
   TestType engine;
   const auto bodies = append_all(engine.journal(), interleaved(3, 40));
   CHECK(engine.journal().head() == position{0, 120});
@@ -78,7 +80,8 @@ TEMPLATE_TEST_CASE("journal: offsets start at 1 without a gap, and reads give wh
   CHECK(engine.journal().read({0, 120}, 10).value().size() == 1);
 }
 
-TEMPLATE_TEST_CASE("journal: every commit carries the chain hash of the one before", "[infra]", JOURNAL_ENGINES) {
+TEMPLATE_TEST_CASE("journal: every commit carries the chain hash of the one before", "[infra]",
+                   JOURNAL_ENGINES) {
   TestType engine;
   append_all(engine.journal(), interleaved(2, 20));
   engine.reopen();
@@ -90,7 +93,8 @@ TEMPLATE_TEST_CASE("journal: every commit carries the chain hash of the one befo
   }
 }
 
-TEMPLATE_TEST_CASE("journal: a stream is read in version order from any version", "[infra]", JOURNAL_ENGINES) {
+TEMPLATE_TEST_CASE("journal: a stream is read in version order from any version", "[infra]",
+                   JOURNAL_ENGINES) {
   TestType engine;
   const auto stream = stream_named("s");
   std::vector<commit_body> bodies;
@@ -115,8 +119,8 @@ TEMPLATE_TEST_CASE("journal: a stream is read in version order from any version"
   }
 }
 
-TEMPLATE_TEST_CASE("journal: an append at another version is refused conflict and writes nothing", "[infra]",
-                   JOURNAL_ENGINES) {
+TEMPLATE_TEST_CASE("journal: an append at another version is refused conflict and writes nothing",
+                   "[infra]", JOURNAL_ENGINES) {
   TestType engine;
   auto& journal = engine.journal();
   const auto stream = stream_named("a");
@@ -128,13 +132,14 @@ TEMPLATE_TEST_CASE("journal: an append at another version is refused conflict an
   CHECK(journal.append(sample_body(stream, 6, 4), 1, listener)->code == journal_errc::conflict);
   CHECK(journal.head().offset == 2);
   engine.reopen();
-  CHECK(engine.journal().append(sample_body(stream, 2, 4), 1, listener)->code == journal_errc::conflict);
+  CHECK(engine.journal().append(sample_body(stream, 2, 4), 1, listener)->code ==
+        journal_errc::conflict);
   append_all(engine.journal(), {sample_body(stream, 5, 5)});
   CHECK(listener->results().empty());
 }
 
-TEMPLATE_TEST_CASE("journal: an eventless commit is stored and leaves the version as it is", "[infra]",
-                   JOURNAL_ENGINES) {
+TEMPLATE_TEST_CASE("journal: an eventless commit is stored and leaves the version as it is",
+                   "[infra]", JOURNAL_ENGINES) {
   TestType engine;
   const auto stream = stream_named("a");
   append_all(engine.journal(), {sample_body(stream, 1, 1, 0), sample_body(stream, 1, 2, 2),
@@ -147,17 +152,19 @@ TEMPLATE_TEST_CASE("journal: an eventless commit is stored and leaves the versio
   CHECK(engine.journal().find_command({"acct_sample"}, command_number(4))->last.value == 2);
 }
 
-TEMPLATE_TEST_CASE("journal: a commit above the bound is refused before it is queued", "[infra]", JOURNAL_ENGINES) {
+TEMPLATE_TEST_CASE("journal: a commit above the bound is refused before it is queued", "[infra]",
+                   JOURNAL_ENGINES) {
   TestType engine;
   const auto listener = std::make_shared<recording_listener>();
   const auto stream = stream_named("a");
-  CHECK(engine.journal().append(sample_body(stream, 1, 1, 1, commit_bytes_max), 1, listener)->code ==
-        journal_errc::too_large);
+  CHECK(
+      engine.journal().append(sample_body(stream, 1, 1, 1, commit_bytes_max), 1, listener)->code ==
+      journal_errc::too_large);
   append_all(engine.journal(), {sample_body(stream, 1, 1, 1, commit_bytes_max - 1'000)});
 }
 
-TEMPLATE_TEST_CASE("journal: completions come in append order, one call a listener and group", "[infra]",
-                   JOURNAL_ENGINES) {
+TEMPLATE_TEST_CASE("journal: completions come in append order, one call a listener and group",
+                   "[infra]", JOURNAL_ENGINES) {
   TestType engine;
   const auto one = std::make_shared<recording_listener>();
   const auto two = std::make_shared<recording_listener>();
@@ -175,7 +182,8 @@ TEMPLATE_TEST_CASE("journal: completions come in append order, one call a listen
   }
 }
 
-TEMPLATE_TEST_CASE("journal: what was acknowledged is seen by a reader at once", "[infra]", JOURNAL_ENGINES) {
+TEMPLATE_TEST_CASE("journal: what was acknowledged is seen by a reader at once", "[infra]",
+                   JOURNAL_ENGINES) {
   TestType engine;
   const auto stream = stream_named("a");
   for (std::uint64_t n = 1; n <= 50; ++n) {
@@ -187,8 +195,8 @@ TEMPLATE_TEST_CASE("journal: what was acknowledged is seen by a reader at once",
   }
 }
 
-TEMPLATE_TEST_CASE("journal: commit time never goes back, not even with the clock or a restart", "[infra]",
-                   JOURNAL_ENGINES) {
+TEMPLATE_TEST_CASE("journal: commit time never goes back, not even with the clock or a restart",
+                   "[infra]", JOURNAL_ENGINES) {
   TestType engine;
   const auto stream = stream_named("a");
   const auto begin = engine.time().now();
@@ -207,7 +215,8 @@ TEMPLATE_TEST_CASE("journal: commit time never goes back, not even with the cloc
   CHECK(read[3].envelope.time == begin + std::chrono::seconds{1});
 }
 
-TEMPLATE_TEST_CASE("journal: every start leads with the next epoch and another nonce", "[infra]", JOURNAL_ENGINES) {
+TEMPLATE_TEST_CASE("journal: every start leads with the next epoch and another nonce", "[infra]",
+                   JOURNAL_ENGINES) {
   TestType engine;
   append_all(engine.journal(), {sample_body(stream_named("a"), 1, 1)});
   const auto before = engine.epoch();
@@ -220,8 +229,8 @@ TEMPLATE_TEST_CASE("journal: every start leads with the next epoch and another n
   CHECK(read[0].envelope.nonce != read[1].envelope.nonce);
 }
 
-TEMPLATE_TEST_CASE("journal: a command is found with what it was answered, in its own account only", "[infra]",
-                   JOURNAL_ENGINES) {
+TEMPLATE_TEST_CASE("journal: a command is found with what it was answered, in its own account only",
+                   "[infra]", JOURNAL_ENGINES) {
   TestType engine;
   const auto body = sample_body(stream_named("a"), 1, 42, 3);
   append_all(engine.journal(), {body, sample_body(stream_named("b"), 1, 43)});
@@ -239,8 +248,8 @@ TEMPLATE_TEST_CASE("journal: a command is found with what it was answered, in it
   }
 }
 
-TEMPLATE_TEST_CASE("journal: a command is forgotten when its window has passed by commit time", "[infra]",
-                   JOURNAL_ENGINES) {
+TEMPLATE_TEST_CASE("journal: a command is forgotten when its window has passed by commit time",
+                   "[infra]", JOURNAL_ENGINES) {
   TestType engine{two_hours()};
   append_all(engine.journal(), {sample_body(stream_named("a"), 1, 1)});
   engine.time().advance(std::chrono::hours{2});
@@ -254,8 +263,8 @@ TEMPLATE_TEST_CASE("journal: a command is forgotten when its window has passed b
   CHECK(engine.journal().find_command({"acct_sample"}, command_number(2)));
 }
 
-TEMPLATE_TEST_CASE("journal: a follower is woken after every move of the head, until it leaves", "[infra]",
-                   JOURNAL_ENGINES) {
+TEMPLATE_TEST_CASE("journal: a follower is woken after every move of the head, until it leaves",
+                   "[infra]", JOURNAL_ENGINES) {
   TestType engine;
   std::atomic<std::uint64_t> seen{0}, calls{0};
   auto handle = engine.journal().follow([&](position head) {
@@ -263,7 +272,8 @@ TEMPLATE_TEST_CASE("journal: a follower is woken after every move of the head, u
     ++calls;
   });
   append_all(engine.journal(), interleaved(1, 20));
-  for (int i = 0; i < 2'000 && seen < 20; ++i) std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  for (int i = 0; i < 2'000 && seen < 20; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
   CHECK(seen == 20);
   handle.reset();
   const auto before = calls.load();
@@ -271,15 +281,19 @@ TEMPLATE_TEST_CASE("journal: a follower is woken after every move of the head, u
   CHECK(calls == before);
 }
 
-TEMPLATE_TEST_CASE("journal: streams are listed in order of name, page by page", "[infra]", JOURNAL_ENGINES) {
+TEMPLATE_TEST_CASE("journal: streams are listed in order of name, page by page", "[infra]",
+                   JOURNAL_ENGINES) {
   TestType engine;
   std::vector<commit_body> bodies;
-  for (std::size_t i = 0; i < 120; ++i) bodies.push_back(sample_body(stream_named("n" + std::to_string(i)), 1, i + 1));
+  for (std::size_t i = 0; i < 120; ++i)
+    bodies.push_back(sample_body(stream_named("n" + std::to_string(i)), 1, i + 1));
   for (std::size_t i = 0; i < 30; ++i)
-    bodies.push_back(sample_body({aggregate_kind::session, "sess_" + std::to_string(i)}, 1, i + 1'000));
+    bodies.push_back(
+        sample_body({aggregate_kind::session, "sess_" + std::to_string(i)}, 1, i + 1'000));
   append_all(engine.journal(), bodies);
   engine.reopen();
-  append_all(engine.journal(), {sample_body(stream_named("n"), 1, 5'000), sample_body(stream_named("n7"), 2, 5'001)});
+  append_all(engine.journal(),
+             {sample_body(stream_named("n"), 1, 5'000), sample_body(stream_named("n7"), 2, 5'001)});
   std::vector<std::string> names;
   std::optional<stream_id> after;
   for (;;) {
@@ -314,21 +328,24 @@ TEMPLATE_TEST_CASE("journal: a snapshot is the newest at or below the version as
   CHECK(engine.journal().load_snapshot(stream_named("b")).error().code == journal_errc::not_found);
 }
 
-TEMPLATE_TEST_CASE("journal: a snapshot newer than the head is not kept", "[infra]", JOURNAL_ENGINES) {
+TEMPLATE_TEST_CASE("journal: a snapshot newer than the head is not kept", "[infra]",
+                   JOURNAL_ENGINES) {
   TestType engine;
   append_all(engine.journal(), interleaved(1, 3));
   engine.journal().save_snapshot({stream_named("0"), {4}, {0, 4}, 1, "of the future"});
   CHECK(engine.journal().load_snapshot(stream_named("0")).error().code == journal_errc::not_found);
 }
 
-TEMPLATE_TEST_CASE("journal: many threads append to one stream and to their own without losing a commit", "[infra]",
-                   JOURNAL_ENGINES) {
+TEMPLATE_TEST_CASE(
+    "journal: many threads append to one stream and to their own without losing a commit",
+    "[infra]", JOURNAL_ENGINES) {
   TestType engine;
   auto& journal = engine.journal();
   constexpr std::uint64_t threads = 4, commits = 300;
   std::atomic<std::uint64_t> conflicts{0}, shared_appended{0};
   std::vector<std::shared_ptr<recording_listener>> listeners;
-  for (std::uint64_t t = 0; t < threads; ++t) listeners.push_back(std::make_shared<recording_listener>());
+  for (std::uint64_t t = 0; t < threads; ++t)
+    listeners.push_back(std::make_shared<recording_listener>());
   std::vector<std::thread> running;
   for (std::uint64_t t = 0; t < threads; ++t)
     running.emplace_back([&, t] {
@@ -336,7 +353,8 @@ TEMPLATE_TEST_CASE("journal: many threads append to one stream and to their own 
       for (std::uint64_t n = 1; n <= commits; ++n) {
         const auto own = sample_body(stream_named("own" + std::to_string(t)), n, t * 10'000 + n);
         mine += !journal.append(own, n, listeners[t]);
-        const auto contended = sample_body(stream_named("shared"), shared_appended + 1, 100'000 + t * 10'000 + n);
+        const auto contended =
+            sample_body(stream_named("shared"), shared_appended + 1, 100'000 + t * 10'000 + n);
         if (journal.append(contended, n, listeners[t]))
           ++conflicts;
         else

@@ -1,5 +1,6 @@
-// Damage to every file of an embedded data directory, seeded: each case ends in a clear error that names the place, or
-// in a recovery that lost nothing acknowledged. What was acknowledged is known to the test, not asked of the journal.
+// Damage to every file of an embedded data directory, seeded: each case ends in a clear error that
+// names the place, or in a recovery that lost nothing acknowledged. What was acknowledged is known
+// to the test, not asked of the journal.
 #include <map>
 
 #include "infra/bulk/segment_bulk_log.hpp"
@@ -48,12 +49,14 @@ void append_and_wait(journal& to, const std::vector<commit_body>& bodies) {
 std::vector<commit_body> round_of(std::uint64_t version) {
   std::vector<commit_body> bodies;
   for (std::size_t s = 0; s < streams; ++s)
-    bodies.push_back(sample_body(stream_named(std::to_string(s)), version, version * 100 + s, 1, 150));
+    bodies.push_back(
+        sample_body(stream_named(std::to_string(s)), version, version * 100 + s, 1, 150));
   return bodies;
 }
 
 fs::path newest_log(const fs::path& folder) {
-  return files_below(folder, [](const fs::path& path) { return path.extension() == ".log"; }).back();
+  return files_below(folder, [](const fs::path& path) { return path.extension() == ".log"; })
+      .back();
 }
 
 const crash_image& image() {
@@ -71,14 +74,17 @@ const crash_image& image() {
         result->acknowledged.insert(result->acknowledged.end(), bodies.begin(), bodies.end());
       }
       const auto at = engine->journal().head();
-      engine->journal().save_snapshot({stream_named("0"), {version}, {0, at.offset - streams + 1}, 1, "state"});
+      engine->journal().save_snapshot(
+          {stream_named("0"), {version}, {0, at.offset - streams + 1}, 1, "state"});
       auto batch = engine->views().write({"catalog", 1});
-      for (std::size_t s = 0; s < streams; ++s) batch->put(std::to_string(s), std::to_string(version));
+      for (std::size_t s = 0; s < streams; ++s)
+        batch->put(std::to_string(s), std::to_string(version));
       REQUIRE(batch->commit(at).has_value());
       for (int i = 0; i < 5'000 && engine->stats().index_lag_commits > 0; ++i)
         std::this_thread::sleep_for(std::chrono::milliseconds{1});
       if (life < 2) continue;
-      // A last write that is in the log, but whose acknowledgement nobody saw: the directory is copied as it stands.
+      // A last write that is in the log, but whose acknowledgement nobody saw: the directory is
+      // copied as it stands.
       result->log_before_last = fs::relative(newest_log(options.log_dir()), options.data_dir);
       result->log_bytes_before_last = fs::file_size(options.data_dir / result->log_before_last);
       result->head_before_last = read_whole(options.head_path());
@@ -93,7 +99,8 @@ const crash_image& image() {
 enum class verdict : char { intact, error };
 
 // Reads everything there is. Any error must name a place below the data directory, or an offset.
-std::optional<journal_error> read_everything(embedded_engine& engine, const std::vector<commit_body>& acknowledged) {
+std::optional<journal_error> read_everything(embedded_engine& engine,
+                                             const std::vector<commit_body>& acknowledged) {
   auto& journal = engine.journal();
   const auto all = journal.read({0, 1}, 1'000'000);
   if (all.has_error()) return all.error();
@@ -117,10 +124,12 @@ std::optional<journal_error> read_everything(embedded_engine& engine, const std:
 
 bool names_a_place(const journal_error& error, const fs::path& data) {
   return error.message.find(data.string()) != std::string::npos ||
-         error.message.find("offset") != std::string::npos || error.message.find("state/") != std::string::npos;
+         error.message.find("offset") != std::string::npos ||
+         error.message.find("state/") != std::string::npos;
 }
 
-// Opens and reads; a damaged state/ that shows only when it is read must be healed by the next start.
+// Opens and reads; a damaged state/ that shows only when it is read must be healed by the next
+// start.
 std::optional<journal_error> open_and_read(const embedded_options& asked,
                                            const std::vector<commit_body>& acknowledged) {
   auto options = asked;
@@ -150,7 +159,8 @@ TEST_CASE("corruption: the crash image itself is read in full", "[infra]") {
   CHECK(report.commits == image().acknowledged.size() + 1);
 }
 
-TEST_CASE("corruption: a torn last write that nobody was told of is cut without a word", "[infra]") {
+TEST_CASE("corruption: a torn last write that nobody was told of is cut without a word",
+          "[infra]") {
   shared_clock time;
   temporary_folder folder;
   const auto whole = fs::file_size(image().data() / image().log_before_last);
@@ -166,7 +176,8 @@ TEST_CASE("corruption: a torn last write that nobody was told of is cut without 
   }
 }
 
-TEST_CASE("corruption: a last write torn in its middle, its end being there, is cut too", "[infra]") {
+TEST_CASE("corruption: a last write torn in its middle, its end being there, is cut too",
+          "[infra]") {
   shared_clock time;
   temporary_folder folder;
   const auto whole = fs::file_size(image().data() / image().log_before_last);
@@ -187,7 +198,8 @@ TEST_CASE("corruption: 500 seeded damages of a data directory lose nothing in si
   shared_clock time;
   temporary_folder folder;
   const auto originals = files_below(image().data(), [](const fs::path& path) {
-    return path.filename() != "LOG" && path.filename() != "LOCK" && !path.filename().string().starts_with("LOG.old");
+    return path.filename() != "LOG" && path.filename() != "LOCK" &&
+           !path.filename().string().starts_with("LOG.old");
   });
   std::map<std::string, int> outcomes;
   for (unsigned seed = 1; seed <= 500; ++seed) {
@@ -195,8 +207,8 @@ TEST_CASE("corruption: 500 seeded damages of a data directory lose nothing in si
     const auto data = folder.path() / std::to_string(seed);
     fs::copy(image().data(), data, fs::copy_options::recursive);
     const auto file = data / fs::relative(originals[random() % originals.size()], image().data());
-    const auto what = "seed " + std::to_string(seed) + ": " + fs::relative(file, data).string() + ": " +
-                      damage_file(file, random);
+    const auto what = "seed " + std::to_string(seed) + ": " + fs::relative(file, data).string() +
+                      ": " + damage_file(file, random);
     INFO(what);
     const auto options = small_options(data, time);
     const auto error = open_and_read(options, image().acknowledged);
@@ -216,7 +228,9 @@ TEST_CASE("corruption: 500 seeded damages of a data directory lose nothing in si
   CHECK(outcomes["data_loss"] >= 3);
 }
 
-TEST_CASE("corruption: after accept-loss the server starts with an intact prefix, and says what is gone", "[infra]") {
+TEST_CASE(
+    "corruption: after accept-loss the server starts with an intact prefix, and says what is gone",
+    "[infra]") {
   shared_clock time;
   temporary_folder folder;
   int accepted = 0;
@@ -225,7 +239,8 @@ TEST_CASE("corruption: after accept-loss the server starts with an intact prefix
     const auto data = folder.path() / std::to_string(seed);
     fs::copy(image().data(), data, fs::copy_options::recursive);
     const auto files = files_below(data, [](const fs::path& path) {
-      return path.parent_path().filename() == "log" && (path.extension() == ".sst" || path.extension() == ".log");
+      return path.parent_path().filename() == "log" &&
+             (path.extension() == ".sst" || path.extension() == ".log");
     });
     const auto what = damage_file(files[random() % files.size()], random);
     INFO("seed " << seed << ": " << what);
@@ -246,10 +261,12 @@ TEST_CASE("corruption: after accept-loss the server starts with an intact prefix
   CHECK(accepted >= 20);
 }
 
-TEST_CASE("corruption: verify finds a flipped bit in any record of the log and names it", "[infra]") {
+TEST_CASE("corruption: verify finds a flipped bit in any record of the log and names it",
+          "[infra]") {
   shared_clock time;
   temporary_folder folder;
-  const auto tables = files_below(image().data() / "log", [](const fs::path& path) { return path.extension() == ".sst"; });
+  const auto tables = files_below(image().data() / "log",
+                                  [](const fs::path& path) { return path.extension() == ".sst"; });
   REQUIRE(tables.size() >= 2);
   for (unsigned seed = 1; seed <= 20; ++seed) {
     std::mt19937 random{seed};
@@ -272,7 +289,8 @@ TEST_CASE("corruption: verify finds a flipped bit in any record of the log and n
   }
 }
 
-TEST_CASE("corruption: 500 seeded damages of bulk logs lose no durable byte in silence", "[infra]") {
+TEST_CASE("corruption: 500 seeded damages of bulk logs lose no durable byte in silence",
+          "[infra]") {
   const terminal_id terminal{"term_a"};
   std::mt19937 source{11};
   std::string text(400'000, '\0');
@@ -300,7 +318,8 @@ TEST_CASE("corruption: 500 seeded damages of bulk logs lose no durable byte in s
     options.dir = folder.path() / std::to_string(seed);
     fs::copy(image_path, options.dir, fs::copy_options::recursive);
     const auto files = files_below(options.dir, [](const fs::path&) { return true; });
-    const auto what = "seed " + std::to_string(seed) + ": " + damage_file(files[random() % files.size()], random);
+    const auto what =
+        "seed " + std::to_string(seed) + ": " + damage_file(files[random() % files.size()], random);
     INFO(what);
     const auto log = open_bulk_log(options);
     std::optional<journal_error> error;

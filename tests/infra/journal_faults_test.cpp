@@ -1,5 +1,5 @@
-// The embedded engine when things go wrong or come late: failing and slow disks, power cuts, a second opener, readers
-// beside the server, full queues.
+// The embedded engine when things go wrong or come late: failing and slow disks, power cuts, a
+// second opener, readers beside the server, full queues.
 #include <fstream>
 #include <thread>
 
@@ -40,7 +40,8 @@ commit_body nth(std::uint64_t n, std::size_t streams = 5) {
 
 }  // namespace
 
-TEST_CASE("faults: a failed sync completes everything unknown_outcome and ends the journal, once", "[infra]") {
+TEST_CASE("faults: a failed sync completes everything unknown_outcome and ends the journal, once",
+          "[infra]") {
   disk_engine on;
   on.open();
   const auto before = std::make_shared<recording_listener>();
@@ -56,7 +57,8 @@ TEST_CASE("faults: a failed sync completes everything unknown_outcome and ends t
     REQUIRE(result.error);
     CHECK(result.error->code == journal_errc::unknown_outcome);
   }
-  for (int i = 0; i < 5'000 && on.fatal.empty(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  for (int i = 0; i < 5'000 && on.fatal.empty(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
   CHECK(on.log().append(nth(51), 51, listener)->code == journal_errc::closed);
   CHECK(on.log().head().offset == 1);
   CHECK(on.log().read({0, 1}, 100).value().size() == 1);
@@ -68,7 +70,8 @@ TEST_CASE("faults: a failed sync completes everything unknown_outcome and ends t
   CHECK(on.log().read({0, 1}, 100).value().at(0).body == nth(0));
 }
 
-TEST_CASE("faults: what queues during one sync is one group, and each listener is told once", "[infra]") {
+TEST_CASE("faults: what queues during one sync is one group, and each listener is told once",
+          "[infra]") {
   disk_engine on;
   on.open();
   on.disk->hold();
@@ -147,7 +150,8 @@ TEST_CASE("faults: no power cut loses what was acknowledged", "[infra]") {
     const auto acknowledged = listener->results().size();
     const auto after = on.folder.path() / ("cut-" + std::to_string(seed));
     on.disk->power_cut(on.options.data_dir, after, random);
-    // The head file is never synced while it is written: the cut may take it back to any older state.
+    // The head file is never synced while it is written: the cut may take it back to any older
+    // state.
     if (random() % 2) write_whole(after / "head", first_head);
     auto options = on.options;
     options.env = nullptr;
@@ -175,7 +179,8 @@ TEST_CASE("faults: a second opener of a directory is refused and told who has it
   const auto second = open_embedded(on.options);
   REQUIRE(second.has_error());
   CHECK(second.error().code == journal_errc::io);
-  CHECK(second.error().message.find("in use by process " + std::to_string(::getpid())) != std::string::npos);
+  CHECK(second.error().message.find("in use by process " + std::to_string(::getpid())) !=
+        std::string::npos);
   std::string holder;
   CHECK(is_served(on.options, &holder));
   CHECK(holder == std::to_string(::getpid()));
@@ -184,7 +189,8 @@ TEST_CASE("faults: a second opener of a directory is refused and told who has it
   CHECK_FALSE(is_served(on.options));
 }
 
-TEST_CASE("faults: a reader beside the server sees what is durable, and more after a refresh", "[infra]") {
+TEST_CASE("faults: a reader beside the server sees what is durable, and more after a refresh",
+          "[infra]") {
   disk_engine on;
   on.options.env = nullptr;
   on.options.index_interval_ms = std::chrono::milliseconds{1};
@@ -210,10 +216,14 @@ TEST_CASE("faults: a reader beside the server sees what is durable, and more aft
     if (failed) FAIL(failed->message);
     CHECK(reader->journal().head().offset == total);
     CHECK(reader->journal().read({0, total}, 10).value().at(0).body == nth(total - 1));
-    CHECK(reader->journal().find_command({"acct_sample"}, command_number(total))->at.offset == total);
+    CHECK(reader->journal().find_command({"acct_sample"}, command_number(total))->at.offset ==
+          total);
     std::size_t in_streams = 0;
     for (std::size_t s = 0; s < 5; ++s)
-      in_streams += reader->journal().read_stream(stream_named(std::to_string(s)), {0}, 10'000).value().size();
+      in_streams += reader->journal()
+                        .read_stream(stream_named(std::to_string(s)), {0}, 10'000)
+                        .value()
+                        .size();
     CHECK(in_streams == total);
     CHECK(reader->journal().list_streams({}, 100).value().size() == 5);
   }
@@ -225,7 +235,8 @@ TEST_CASE("faults: a reader beside the server sees what is durable, and more aft
   CHECK(report.streams == 5);
 }
 
-TEST_CASE("faults: a log that was put back from an older copy is data_loss, both positions named", "[infra]") {
+TEST_CASE("faults: a log that was put back from an older copy is data_loss, both positions named",
+          "[infra]") {
   disk_engine on;
   on.options.env = nullptr;
   on.open();
@@ -233,13 +244,15 @@ TEST_CASE("faults: a log that was put back from an older copy is data_loss, both
   for (std::uint64_t n = 0; n < 10; ++n) REQUIRE_FALSE(on.log().append(nth(n), n, listener));
   REQUIRE(listener->wait_for(10));
   on.engine.reset();
-  std::filesystem::copy(on.options.log_dir(), on.folder.path() / "old", std::filesystem::copy_options::recursive);
+  std::filesystem::copy(on.options.log_dir(), on.folder.path() / "old",
+                        std::filesystem::copy_options::recursive);
   on.open();
   for (std::uint64_t n = 10; n < 25; ++n) REQUIRE_FALSE(on.log().append(nth(n), n, listener));
   REQUIRE(listener->wait_for(25));
   on.engine.reset();
   std::filesystem::remove_all(on.options.log_dir());
-  std::filesystem::copy(on.folder.path() / "old", on.options.log_dir(), std::filesystem::copy_options::recursive);
+  std::filesystem::copy(on.folder.path() / "old", on.options.log_dir(),
+                        std::filesystem::copy_options::recursive);
   for (const bool has_head : {true, false}) {
     INFO("head file: " << has_head);
     // Without the head file's word, what state/ has seen is proof enough.
@@ -278,7 +291,8 @@ TEST_CASE("faults: state/ that is gone, damaged or of another log is rebuilt", "
   };
   std::filesystem::remove_all(on.options.state_dir());
   check();
-  for (const auto& path : files_below(on.options.state_dir(), [](const auto& p) { return p.filename() == "CURRENT"; }))
+  for (const auto& path :
+       files_below(on.options.state_dir(), [](const auto& p) { return p.filename() == "CURRENT"; }))
     write_whole(path, "nonsense");
   check();
   std::ofstream{on.options.state_damaged_path()} << "said a reader";
@@ -291,7 +305,8 @@ TEST_CASE("faults: state/ that is gone, damaged or of another log is rebuilt", "
   REQUIRE(listener->wait_for(190));
   other.engine.reset();
   std::filesystem::remove_all(on.options.state_dir());
-  std::filesystem::copy(other.options.state_dir(), on.options.state_dir(), std::filesystem::copy_options::recursive);
+  std::filesystem::copy(other.options.state_dir(), on.options.state_dir(),
+                        std::filesystem::copy_options::recursive);
   check();
 }
 

@@ -45,7 +45,8 @@ TEMPLATE_TEST_CASE("views: a batch can be used again after its commit", "[infra]
   CHECK(engine.views().checkpoint(usage, 0) == position{0, 2});
 }
 
-TEMPLATE_TEST_CASE("views: names, generations and prefixes do not see one another's rows", "[infra]", VIEW_ENGINES) {
+TEMPLATE_TEST_CASE("views: names, generations and prefixes do not see one another's rows",
+                   "[infra]", VIEW_ENGINES) {
   TestType engine;
   auto& views = engine.views();
   const std::vector<view_generation> all{{"a", 1}, {"a", 2}, {"a", 255}, {"ab", 1}, {"b", 1}};
@@ -59,7 +60,8 @@ TEMPLATE_TEST_CASE("views: names, generations and prefixes do not see one anothe
   for (const auto& each : all) {
     const auto view = views.read(each);
     CHECK(view->scan("", "", 10).size() == 3);
-    CHECK(view->scan("k\xff", "", 10) == rows{{"k\xff", each.name + std::to_string(each.generation)}, {"k\xff\xff", "deep"}});
+    CHECK(view->scan("k\xff", "", 10) ==
+          rows{{"k\xff", each.name + std::to_string(each.generation)}, {"k\xff\xff", "deep"}});
     CHECK(view->scan("k", "k\xff", 10) == rows{{"k\xff\xff", "deep"}});
   }
   views.drop({"a", 2});
@@ -69,7 +71,8 @@ TEMPLATE_TEST_CASE("views: names, generations and prefixes do not see one anothe
   CHECK(views.read({"ab", 1})->scan("", "", 10).size() == 3);
 }
 
-TEMPLATE_TEST_CASE("views: a rebuilt generation is swapped in and stays after a restart", "[infra]", VIEW_ENGINES) {
+TEMPLATE_TEST_CASE("views: a rebuilt generation is swapped in and stays after a restart", "[infra]",
+                   VIEW_ENGINES) {
   TestType engine;
   const auto listener = std::make_shared<recording_listener>();
   REQUIRE_FALSE(engine.journal().append(sample_body(stream_named("a"), 1, 1), 1, listener));
@@ -85,13 +88,16 @@ TEMPLATE_TEST_CASE("views: a rebuilt generation is swapped in and stays after a 
   CHECK(engine.views().live_generation("usages") == 1);
 }
 
-TEMPLATE_TEST_CASE("views: a batch shows its own writes over what is stored, like one map", "[infra]", VIEW_ENGINES) {
+TEMPLATE_TEST_CASE("views: a batch shows its own writes over what is stored, like one map",
+                   "[infra]", VIEW_ENGINES) {
   TestType engine;
   const view_generation of{"model", 1};
   std::mt19937 random{7};
   std::map<std::string, std::string> model;
   auto batch = engine.views().write(of);
-  const auto key = [&] { return std::string(1, static_cast<char>('a' + random() % 3)) + std::to_string(random() % 40); };
+  const auto key = [&] {
+    return std::string(1, static_cast<char>('a' + random() % 3)) + std::to_string(random() % 40);
+  };
   for (std::uint64_t step = 1; step <= 3'000; ++step) {
     const auto which = random() % 20;
     const auto at = key();
@@ -105,14 +111,16 @@ TEMPLATE_TEST_CASE("views: a batch shows its own writes over what is stored, lik
       REQUIRE(batch->commit({0, step}).has_value());
     } else if (which < 17) {
       const auto found = model.find(at);
-      REQUIRE(batch->get(at) == (found == model.end() ? std::nullopt : std::optional{found->second}));
+      REQUIRE(batch->get(at) ==
+              (found == model.end() ? std::nullopt : std::optional{found->second}));
     } else {
       const std::string prefix(random() % 2, static_cast<char>('a' + random() % 3));
       const auto after = random() % 2 ? key() : std::string{};
       const std::size_t limit = 1 + random() % 50;
       rows expected;
       for (const auto& row : model)
-        if (row.first.starts_with(prefix) && row.first > after && expected.size() < limit) expected.push_back(row);
+        if (row.first.starts_with(prefix) && row.first > after && expected.size() < limit)
+          expected.push_back(row);
       REQUIRE(batch->scan(prefix, after, limit) == expected);
     }
   }

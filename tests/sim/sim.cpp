@@ -1,4 +1,5 @@
-// Runs seeded universes and says what they did. A failing seed is printed with the command that replays it.
+// Runs seeded universes and says what they did. A failing seed is printed with the command that
+// replays it.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -26,8 +27,9 @@ int main(int argc, char** argv) {
     berth::sim::universe universe{seed};
     if (replay) std::printf("replaying seed %llu\n", static_cast<unsigned long long>(seed));
     if (const auto broken = universe.run()) {
-      std::printf("seed %llu: %s\n  replay: build/bin/berth_sim --seed %llu\n", static_cast<unsigned long long>(seed),
-                  broken->c_str(), static_cast<unsigned long long>(seed));
+      std::printf("seed %llu: %s\n  replay: build/bin/berth_sim --seed %llu\n",
+                  static_cast<unsigned long long>(seed), broken->c_str(),
+                  static_cast<unsigned long long>(seed));
       ++failed;
     }
     // The same seed again must be the same universe, or a failure could not be replayed.
@@ -41,14 +43,18 @@ int main(int argc, char** argv) {
     }
     all += universe.stats();
   }
-  std::printf("from seed %llu: %llu commands, %llu acknowledged, %llu retried, %llu crashes (%llu reboots), %llu faults, "
-              "%llu terminal bytes, %llu checks\n",
-              static_cast<unsigned long long>(first), static_cast<unsigned long long>(all.commands),
-              static_cast<unsigned long long>(all.acknowledged), static_cast<unsigned long long>(all.retried),
-              static_cast<unsigned long long>(all.crashes), static_cast<unsigned long long>(all.reboots),
-              static_cast<unsigned long long>(all.faults), static_cast<unsigned long long>(all.terminal_bytes),
-              static_cast<unsigned long long>(all.checks));
-  std::printf("universes: %llu passed, %llu failed\n", static_cast<unsigned long long>(seeds - failed),
+  std::printf(
+      "from seed %llu: %llu commands, %llu acknowledged, %llu retried, %llu crashes (%llu "
+      "reboots), %llu faults, "
+      "%llu terminal bytes, %llu checks\n",
+      static_cast<unsigned long long>(first), static_cast<unsigned long long>(all.commands),
+      static_cast<unsigned long long>(all.acknowledged),
+      static_cast<unsigned long long>(all.retried), static_cast<unsigned long long>(all.crashes),
+      static_cast<unsigned long long>(all.reboots), static_cast<unsigned long long>(all.faults),
+      static_cast<unsigned long long>(all.terminal_bytes),
+      static_cast<unsigned long long>(all.checks));
+  std::printf("universes: %llu passed, %llu failed\n",
+              static_cast<unsigned long long>(seeds - failed),
               static_cast<unsigned long long>(failed));
   return failed == 0 ? 0 : 1;
 }

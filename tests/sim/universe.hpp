@@ -1,6 +1,7 @@
-// One seeded universe: a server with clients whose answers may be lost, crashes with torn writes at any step, hosts that
-// fail or hang, machines that reboot. One seed decides everything; run() checks the promises of DESIGN §4 as it goes and
-// again at the end, and returns the first one that was broken.
+// One seeded universe: a server with clients whose answers may be lost, crashes with torn writes at
+// any step, hosts that fail or hang, machines that reboot. One seed decides everything; run()
+// checks the promises of DESIGN §4 as it goes and again at the end, and returns the first one that
+// was broken.
 #pragma once
 
 #include <map>
@@ -15,7 +16,8 @@
 namespace berth::sim {
 
 struct universe_stats {
-  std::uint64_t commands{}, acknowledged{}, retried{}, crashes{}, faults{}, reboots{}, terminal_bytes{}, checks{};
+  std::uint64_t commands{}, acknowledged{}, retried{}, crashes{}, faults{}, reboots{},
+      terminal_bytes{}, checks{};
   void operator+=(const universe_stats& other);
 };
 
@@ -43,12 +45,12 @@ class universe {
     terminal_id id;
     environment_id environment;
     account_id account;
-    std::string printed;   // what its program printed, ever
-    std::string seen;      // what the client has
-    std::string typed;     // input acknowledged or sent, in sequence order
+    std::string printed;  // what its program printed, ever
+    std::string seen;     // what the client has
+    std::string typed;    // input acknowledged or sent, in sequence order
     std::uint64_t input_sent{};
     std::shared_ptr<testing::recording_viewer> viewer;
-    bool over{};           // its environment was lost or stopped
+    bool over{};  // its environment was lost or stopped
   };
 
   void client_step();
@@ -59,8 +61,8 @@ class universe {
   void print_something();
   template <class A, class Id>
   void ask(const Id& id, typename A::command what, const account_id& account);
-  void acknowledged(const account_id& scope, const command_id& id, const stream_id& stream, stream_version version,
-                    bool replayed);
+  void acknowledged(const account_id& scope, const command_id& id, const stream_id& stream,
+                    stream_version version, bool replayed);
   void broken(const std::string& what);
   void check_journal();
   void check_states();

@@ -30,17 +30,23 @@ std::vector<std::filesystem::path> files_below(const std::filesystem::path& fold
   return found;
 }
 
-// Does one of: flip a bit, cut the file, overwrite a stretch with zeros, delete the file, add garbage. Says what it did.
+// Does one of: flip a bit, cut the file, overwrite a stretch with zeros, delete the file, add
+// garbage. Says what it did.
 inline std::string damage_file(const std::filesystem::path& path, std::mt19937& random) {
   auto bytes = read_whole(path);
   const auto at = bytes.empty() ? 0 : random() % bytes.size();
   const auto name = path.filename().string() + " of " + std::to_string(bytes.size()) + " bytes: ";
   switch (bytes.empty() ? 3 : random() % 10) {
-    case 0: case 1: case 2: case 3:
+    case 0:
+    case 1:
+    case 2:
+    case 3:
       bytes[at] = static_cast<char>(bytes[at] ^ (1 << random() % 8));
       write_whole(path, bytes);
       return name + "flip a bit of byte " + std::to_string(at);
-    case 4: case 5: case 6:
+    case 4:
+    case 5:
+    case 6:
       bytes.resize(at);
       write_whole(path, bytes);
       return name + "cut to " + std::to_string(at);
@@ -54,7 +60,8 @@ inline std::string damage_file(const std::filesystem::path& path, std::mt19937& 
       std::filesystem::remove(path);
       return name + "delete";
     default:
-      for (std::size_t i = 0, size = 1 + random() % 300; i < size; ++i) bytes.push_back(static_cast<char>(random()));
+      for (std::size_t i = 0, size = 1 + random() % 300; i < size; ++i)
+        bytes.push_back(static_cast<char>(random()));
       write_whole(path, bytes);
       return name + "garbage behind it";
   }

@@ -54,7 +54,8 @@ class temporary_folder {
 
 class memory_engine {
  public:
-  explicit memory_engine(journal_limits limits = {}) : journal_{time_, memory_journal::mode::automatic, limits} {}
+  explicit memory_engine(journal_limits limits = {})
+      : journal_{time_, memory_journal::mode::automatic, limits} {}
   berth::journal& journal() { return journal_; }
   view_store& views() { return views_; }
   shared_clock& time() { return time_; }

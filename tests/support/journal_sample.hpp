@@ -13,7 +13,9 @@
 
 namespace berth::testing {
 
-inline stream_id stream_named(const std::string& name) { return {aggregate_kind::environment, "env_" + name}; }
+inline stream_id stream_named(const std::string& name) {
+  return {aggregate_kind::environment, "env_" + name};
+}
 
 inline command_id command_number(std::uint64_t number) {
   command_id id;
@@ -34,7 +36,8 @@ inline commit_body sample_body(const stream_id& stream, std::uint64_t first, std
   body.correlation = command_number(number + 1'000'000'000);
   body.asked_at = from_us(1'800'000'000'000'000);
   for (std::size_t i = 0; i < events; ++i)
-    body.events.push_back({static_cast<std::uint16_t>(i + 1), std::string(payload_bytes, static_cast<char>('a' + i % 26))});
+    body.events.push_back({static_cast<std::uint16_t>(i + 1),
+                           std::string(payload_bytes, static_cast<char>('a' + i % 26))});
   body.answer = "answer " + std::to_string(number);
   return body;
 }
@@ -51,7 +54,8 @@ class recording_listener : public append_listener {
   // Whether that many results came within 20 s.
   bool wait_for(std::size_t count) {
     std::unique_lock lock{mutex_};
-    return changed_.wait_for(lock, std::chrono::seconds{20}, [&] { return results_.size() >= count; });
+    return changed_.wait_for(lock, std::chrono::seconds{20},
+                             [&] { return results_.size() >= count; });
   }
   std::vector<append_result> results() const {
     const std::lock_guard lock{mutex_};

@@ -1,4 +1,5 @@
-// A terminal viewer that keeps what it is told and asserts that bytes arrive in order, without gap or repeat.
+// A terminal viewer that keeps what it is told and asserts that bytes arrive in order, without gap
+// or repeat.
 #pragma once
 
 #include <optional>
@@ -25,7 +26,8 @@ class recording_viewer : public terminal_viewer {
   const std::shared_ptr<terminal_attachment>& attachment() const { return attachment_; }
   void detach() { attachment_.reset(); }
 
-  void output(std::uint64_t offset, const shared_bytes& data, std::size_t skip, std::size_t size) override {
+  void output(std::uint64_t offset, const shared_bytes& data, std::size_t skip,
+              std::size_t size) override {
     BERTH_ASSERT(offset == next_);
     bytes.append(*data, skip, size);
     next_ += size;
@@ -35,7 +37,8 @@ class recording_viewer : public terminal_viewer {
     gaps.emplace_back(from, to);
     next_ = to;
   }
-  void snapshot(std::uint64_t offset, std::uint16_t, std::uint16_t, const shared_bytes& painted) override {
+  void snapshot(std::uint64_t offset, std::uint16_t, std::uint16_t,
+                const shared_bytes& painted) override {
     BERTH_ASSERT(offset == next_);
     snapshots.push_back(*painted);
   }

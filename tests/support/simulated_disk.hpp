@@ -1,7 +1,8 @@
-// A file system for RocksDB that knows what has been synced: syncs can be held or fail, and a power cut can be asked
-// for at any moment, while the database is running.
+// A file system for RocksDB that knows what has been synced: syncs can be held or fail, and a power
+// cut can be asked for at any moment, while the database is running.
 //
-//   file:  [ synced | written, not synced ]     a power cut keeps the first part and any prefix of the second
+//   file:  [ synced | written, not synced ]     a power cut keeps the first part and any prefix of
+//   the second
 #pragma once
 
 #include <condition_variable>
@@ -42,7 +43,8 @@ class simulated_disk : public rocksdb::FileSystemWrapper {
   }
 
   // What `from` would hold after a power cut at this moment, made at `to`.
-  void power_cut(const std::filesystem::path& from, const std::filesystem::path& to, std::mt19937& random) {
+  void power_cut(const std::filesystem::path& from, const std::filesystem::path& to,
+                 std::mt19937& random) {
     const std::unique_lock no_writes{writing_};
     std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
     const std::lock_guard lock{mutex_};
@@ -50,7 +52,8 @@ class simulated_disk : public rocksdb::FileSystemWrapper {
       const auto copy = to / std::filesystem::relative(path, from);
       if (!std::filesystem::exists(copy)) continue;
       const auto size = std::filesystem::file_size(copy);
-      if (size > synced) std::filesystem::resize_file(copy, synced + random() % (size - synced + 1));
+      if (size > synced)
+        std::filesystem::resize_file(copy, synced + random() % (size - synced + 1));
     }
   }
 
@@ -64,7 +67,8 @@ class simulated_disk : public rocksdb::FileSystemWrapper {
     return status;
   }
 
-  rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to, const rocksdb::IOOptions& options,
+  rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
+                               const rocksdb::IOOptions& options,
                                rocksdb::IODebugContext* debug) override {
     const std::shared_lock writing{writing_};
     const auto status = FileSystemWrapper::RenameFile(from, to, options, debug);
@@ -80,7 +84,8 @@ class simulated_disk : public rocksdb::FileSystemWrapper {
  private:
   class tracked_file : public rocksdb::FSWritableFileOwnerWrapper {
    public:
-    tracked_file(std::unique_ptr<rocksdb::FSWritableFile>&& target, std::string path, simulated_disk& disk)
+    tracked_file(std::unique_ptr<rocksdb::FSWritableFile>&& target, std::string path,
+                 simulated_disk& disk)
         : FSWritableFileOwnerWrapper{std::move(target)}, path_{std::move(path)}, disk_{disk} {}
 
     rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
@@ -90,15 +95,18 @@ class simulated_disk : public rocksdb::FileSystemWrapper {
       return FSWritableFileOwnerWrapper::Append(data, options, debug);
     }
     rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
-                             const rocksdb::DataVerificationInfo& info, rocksdb::IODebugContext* debug) override {
+                             const rocksdb::DataVerificationInfo& info,
+                             rocksdb::IODebugContext* debug) override {
       const std::shared_lock writing{disk_.writing_};
       size_ += data.size();
       return FSWritableFileOwnerWrapper::Append(data, options, info, debug);
     }
-    rocksdb::IOStatus Sync(const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) override {
+    rocksdb::IOStatus Sync(const rocksdb::IOOptions& options,
+                           rocksdb::IODebugContext* debug) override {
       return synced([&] { return FSWritableFileOwnerWrapper::Sync(options, debug); });
     }
-    rocksdb::IOStatus Fsync(const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) override {
+    rocksdb::IOStatus Fsync(const rocksdb::IOOptions& options,
+                            rocksdb::IODebugContext* debug) override {
       return synced([&] { return FSWritableFileOwnerWrapper::Fsync(options, debug); });
     }
 

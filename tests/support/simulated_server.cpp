@@ -31,9 +31,11 @@ simulated_server::~simulated_server() {
 }
 
 void simulated_server::boot() {
-  kernel_ = make_kernel({journal, host, bulk, clock,
-                         [](std::uint16_t, std::uint16_t) { return std::make_unique<tail_screen>(); },
-                         host_id{derived_id("host", "simulated", uuid{})}, "boot-1", journal.epoch(), limits, 1, true});
+  kernel_ =
+      make_kernel({journal, host, bulk, clock,
+                   [](std::uint16_t, std::uint16_t) { return std::make_unique<tail_screen>(); },
+                   host_id{derived_id("host", "simulated", uuid{})}, "boot-1", journal.epoch(),
+                   limits, 1, true});
   kernel_->start();
 }
 
@@ -101,9 +103,11 @@ account_id simulated_server::make_account(const std::string& name) {
   return id;
 }
 
-environment_id simulated_server::make_environment(const account_id& account, const std::string& name) {
+environment_id simulated_server::make_environment(const account_id& account,
+                                                  const std::string& name) {
   const auto meta = meta_for(account);
-  kernel_->create_environment(account, {account, name, "lightweight", "host", "2026-11"}, meta, [](auto&&) {});
+  kernel_->create_environment(account, {account, name, "lightweight", "host", "2026-11"}, meta,
+                              [](auto&&) {});
   settle();
   return {derived_id("env", account.value, meta.id)};
 }

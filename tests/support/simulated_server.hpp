@@ -1,5 +1,6 @@
-// One server in one thread: the real kernel over an in-memory journal, bulk log and host, a manual clock and a seeded
-// scheduler. crash() is a SIGKILL: what was not durable is gone, environments and what they print stay.
+// One server in one thread: the real kernel over an in-memory journal, bulk log and host, a manual
+// clock and a seeded scheduler. crash() is a SIGKILL: what was not durable is gone, environments
+// and what they print stay.
 #pragma once
 
 #include <memory>
@@ -31,7 +32,8 @@ class simulated_server {
 
   void boot();
   void crash(bool torn = false);
-  // One random step of the scheduler, the disk or the host; false if nothing is left to do without time passing.
+  // One random step of the scheduler, the disk or the host; false if nothing is left to do without
+  // time passing.
   bool step();
   // Steps until nothing is left to do. Time stands still.
   void settle();
@@ -45,17 +47,20 @@ class simulated_server {
   command_meta meta_for(const account_id& account);
   command_id fresh_command();
   account_id make_account(const std::string& name);
-  environment_id make_environment(const account_id& account, const std::string& name);  // and waits for RUNNING
+  environment_id make_environment(const account_id& account,
+                                  const std::string& name);  // and waits for RUNNING
 
  private:
   std::unique_ptr<running_kernel> kernel_;
 };
 
 template <class A, class Id>
-outcome<answer<A>> simulated_server::call(const Id& id, typename A::command what, command_meta meta) {
+outcome<answer<A>> simulated_server::call(const Id& id, typename A::command what,
+                                          command_meta meta) {
   outcome<answer<A>> got = reject(rejection_code::unavailable, "no answer came");
   auto shared = std::make_shared<outcome<answer<A>>>(got);
-  kernel_->ask(id, std::move(what), std::move(meta), [shared](outcome<answer<A>> result) { *shared = std::move(result); });
+  kernel_->ask(id, std::move(what), std::move(meta),
+               [shared](outcome<answer<A>> result) { *shared = std::move(result); });
   settle();
   return *shared;
 }

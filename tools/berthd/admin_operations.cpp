@@ -19,9 +19,11 @@ json::object rebuild(projection_driver& views, const std::function<server_status
   if (!name.empty() && !views.knows(name))
     return {{"ok", false}, {"code", "not_found"}, {"error", "there is no view named " + name}};
   const auto rebuilt = views.rebuild(name, [&](std::uint64_t done) {
-    tell({{"progress", {{"view", name.empty() ? "all" : name}, {"done", done}, {"of", status().head}}}});
+    tell({{"progress",
+           {{"view", name.empty() ? "all" : name}, {"done", done}, {"of", status().head}}}});
   });
-  if (!rebuilt) return {{"ok", false}, {"code", "busy"}, {"error", "another rebuild runs; wait for it"}};
+  if (!rebuilt)
+    return {{"ok", false}, {"code", "busy"}, {"error", "another rebuild runs; wait for it"}};
   json::array list;
   for (const auto& each : *rebuilt)
     list.push_back({{"view", each.name},
@@ -33,10 +35,12 @@ json::object rebuild(projection_driver& views, const std::function<server_status
 
 }  // namespace
 
-std::map<std::string, admin_socket::operation> admin_operations(projection_driver& views,
-                                                                std::function<server_status()> status) {
-  return {{"rebuild", [&views, status](const json::object& request,
-                                       const auto& tell) { return rebuild(views, status, request, tell); }},
+std::map<std::string, admin_socket::operation> admin_operations(
+    projection_driver& views, std::function<server_status()> status) {
+  return {{"rebuild",
+           [&views, status](const json::object& request, const auto& tell) {
+             return rebuild(views, status, request, tell);
+           }},
           {"status",
            [status](const json::object&, const auto&) -> json::object {
              const auto now = status();

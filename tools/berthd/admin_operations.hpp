@@ -11,7 +11,7 @@ struct server_status {
   std::uint64_t head{};
   std::size_t environments_running{};
 };
-std::map<std::string, admin_socket::operation> admin_operations(projection_driver& views,
-                                                                std::function<server_status()> status);
+std::map<std::string, admin_socket::operation> admin_operations(
+    projection_driver& views, std::function<server_status()> status);
 
 }  // namespace berth::berthd

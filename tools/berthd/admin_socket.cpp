@@ -54,7 +54,8 @@ std::optional<std::string> read_line(int from) {
 
 }  // namespace
 
-std::optional<std::string> admin_socket::open(const std::string& path, std::map<std::string, operation> operations) {
+std::optional<std::string> admin_socket::open(const std::string& path,
+                                              std::map<std::string, operation> operations) {
   operations_ = std::move(operations);
   path_ = path;
   // A socket's name holds 107 bytes: bind beside it, by a short name relative to the folder.
@@ -77,7 +78,8 @@ std::optional<std::string> admin_socket::open(const std::string& path, std::map<
   const int problem = errno;
   ::umask(old_mask);
   ::close(folder_fd);
-  if (!bound || ::listen(listener_, 8) != 0) return "cannot listen on " + path + ": " + std::strerror(problem);
+  if (!bound || ::listen(listener_, 8) != 0)
+    return "cannot listen on " + path + ": " + std::strerror(problem);
   thread_ = std::thread{[this] { run(); }};
   return std::nullopt;
 }
@@ -112,7 +114,8 @@ void admin_socket::serve(int client) {
     return;
   }
   const auto* op = request.as_object().if_contains("op");
-  const auto found = op && op->is_string() ? operations_.find(std::string{op->as_string()}) : operations_.end();
+  const auto found =
+      op && op->is_string() ? operations_.find(std::string{op->as_string()}) : operations_.end();
   if (found == operations_.end()) {
     std::string known;
     for (const auto& [name, operation] : operations_) known += (known.empty() ? "" : ", ") + name;
@@ -120,7 +123,8 @@ void admin_socket::serve(int client) {
                                                 " is not known here: " + known));
     return;
   }
-  send_line(client, found->second(request.as_object(), [client](const json::object& line) { send_line(client, line); }));
+  send_line(client, found->second(request.as_object(),
+                                  [client](const json::object& line) { send_line(client, line); }));
 }
 
 }  // namespace berth::berthd

@@ -1,5 +1,5 @@
-// DIR/admin.sock: what operators' tools ask the one writer of the data directory (docs/operations.md has the protocol).
-// One thread; one request a connection.
+// DIR/admin.sock: what operators' tools ask the one writer of the data directory
+// (docs/operations.md has the protocol). One thread; one request a connection.
 #pragma once
 
 #include <atomic>
@@ -17,10 +17,12 @@ class admin_socket {
  public:
   using progress = std::function<void(const boost::json::object&)>;
   // Gives the last line, with `ok`.
-  using operation = std::function<boost::json::object(const boost::json::object& request, const progress&)>;
+  using operation =
+      std::function<boost::json::object(const boost::json::object& request, const progress&)>;
 
   // What failed, or nothing.
-  std::optional<std::string> open(const std::string& path, std::map<std::string, operation> operations);
+  std::optional<std::string> open(const std::string& path,
+                                  std::map<std::string, operation> operations);
   void close();
   admin_socket() = default;
   ~admin_socket() { close(); }

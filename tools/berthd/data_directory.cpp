@@ -14,17 +14,22 @@
 namespace berth::berthd {
 
 namespace {
-std::string failed(const std::string& what) { return what + ": " + std::strerror(errno); }
+std::string failed(const std::string& what) {
+  return what + ": " + std::strerror(errno);
+}
 }  // namespace
 
 bool write_private_file(const std::string& path, const std::string& bytes) {
   const auto beside = path + ".new";
   const int file = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (file < 0) return false;
-  const bool written = ::write(file, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) && fsync(file) == 0;
+  const bool written =
+      ::write(file, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) &&
+      fsync(file) == 0;
   ::close(file);
   if (!written || std::rename(beside.c_str(), path.c_str()) != 0) return false;
-  const int folder = ::open(std::filesystem::path{path}.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int folder =
+      ::open(std::filesystem::path{path}.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool synced = folder >= 0 && fsync(folder) == 0;
   if (folder >= 0) ::close(folder);
   return synced;
@@ -65,7 +70,8 @@ std::optional<std::string> data_directory::load_key() {
       return name + " is shorter than 32 bytes; restore it from a backup (tokens depend on it)";
     return std::nullopt;
   }
-  if (getrandom(key_.data(), key_.size(), 0) != static_cast<ssize_t>(key_.size())) return failed("no random bytes");
+  if (getrandom(key_.data(), key_.size(), 0) != static_cast<ssize_t>(key_.size()))
+    return failed("no random bytes");
   if (!write_private_file(name, {reinterpret_cast<const char*>(key_.data()), key_.size()}))
     return failed("cannot write " + name);
   return std::nullopt;

@@ -1,4 +1,5 @@
-// The data directory as one server's own: made 0700, locked, with the server's key and the host's id in it.
+// The data directory as one server's own: made 0700, locked, with the server's key and the host's
+// id in it.
 #pragma once
 
 #include <array>
@@ -11,7 +12,8 @@ namespace berth::berthd {
 
 class data_directory {
  public:
-  // Creates it if it is missing. `error` says what went wrong; `in_use` that another server has the lock.
+  // Creates it if it is missing. `error` says what went wrong; `in_use` that another server has the
+  // lock.
   struct opened {
     std::optional<std::string> error;
     bool in_use{};

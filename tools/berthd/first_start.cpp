@@ -10,14 +10,17 @@ namespace berth::berthd {
 
 namespace {
 
-// One command at start, waited for. Ids are derived, so that a repeated start repeats the command, not the effect.
+// One command at start, waited for. Ids are derived, so that a repeated start repeats the command,
+// not the effect.
 template <class Command>
-outcome<answer<account::aggregate>> ask_and_wait(kernel& core, const account_id& account, Command what,
-                                                 const char* name) {
+outcome<answer<account::aggregate>> ask_and_wait(kernel& core, const account_id& account,
+                                                 Command what, const char* name) {
   constexpr auto wait_max = std::chrono::seconds{30};
   auto got = std::make_shared<std::promise<outcome<answer<account::aggregate>>>>();
-  core.ask(account, what, {uuid::derived("first start", account.value, name), system_principal(account), {}, {}, {}},
-           [got](auto result) { got->set_value(std::move(result)); });
+  core.ask(
+      account, what,
+      {uuid::derived("first start", account.value, name), system_principal(account), {}, {}, {}},
+      [got](auto result) { got->set_value(std::move(result)); });
   auto future = got->get_future();
   if (future.wait_for(wait_max) != std::future_status::ready)
     return reject(rejection_code::unavailable, "no answer within 30 s");
@@ -31,14 +34,18 @@ administrator ensure_administrator(kernel& core, const std::array<std::uint8_t, 
   administrator admin{!std::filesystem::exists(token_file), token_file, {}};
   if (!admin.created) return admin;
   const auto account = gateway::account_id_of("admin");
-  const auto token = gateway::make_api_token(server_key, account,
-                                             gateway::token_id_of(account, uuid::derived("first start", "token", "")));
-  const auto made = ask_and_wait(core, account, account::create{"admin", account::role::admin}, "create");
+  const auto token = gateway::make_api_token(
+      server_key, account,
+      gateway::token_id_of(account, uuid::derived("first start", "token", "")));
+  const auto made =
+      ask_and_wait(core, account, account::create{"admin", account::role::admin}, "create");
   if (!made && made.error() != rejection_code::name_taken) admin.error = made.error().message;
   if (admin.error) return admin;
-  const auto issued = ask_and_wait(core, account, account::issue_token{token.token, "first start", token.hash, {}}, "token");
+  const auto issued = ask_and_wait(
+      core, account, account::issue_token{token.token, "first start", token.hash, {}}, "token");
   if (!issued) admin.error = issued.error().message;
-  if (!admin.error && !write_private_file(token_file, token.text + "\n")) admin.error = "cannot write " + token_file;
+  if (!admin.error && !write_private_file(token_file, token.text + "\n"))
+    admin.error = "cannot write " + token_file;
   return admin;
 }
 

@@ -1,5 +1,6 @@
-// The first administrator: an account named "admin" and its token in DIR/admin-token (0600). Repeatable: a crash in
-// between leaves something the next start completes, and a lost token file is written again.
+// The first administrator: an account named "admin" and its token in DIR/admin-token (0600).
+// Repeatable: a crash in between leaves something the next start completes, and a lost token file
+// is written again.
 #pragma once
 
 #include <array>
@@ -12,7 +13,7 @@
 namespace berth::berthd {
 
 struct administrator {
-  bool created{};                    // now, not earlier
+  bool created{};  // now, not earlier
   std::string token_file;
   std::optional<std::string> error;
 };

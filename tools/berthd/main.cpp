@@ -21,7 +21,8 @@ void print_next_steps(const berth::berthd::server& server) {
   std::cout << "berthd serves " << server.url() << "\n";
   if (server.first_start())
     std::cout << "First start: an administrator was made. In another shell type:\n"
-              << "  build/bin/devctl login --server " << server.url() << " --token-file " << server.token_file() << "\n"
+              << "  build/bin/devctl login --server " << server.url() << " --token-file "
+              << server.token_file() << "\n"
               << "  build/bin/devctl env create first --wait\n"
               << "  build/bin/devctl terminal open first\n";
   std::cout << std::flush;
@@ -32,7 +33,8 @@ void print_farewell(std::size_t running) {
     std::cout << "berthd stopped; no environment is running.\n";
     return;
   }
-  std::cout << "berthd stopped; " << running << (running == 1 ? " environment keeps" : " environments keep")
+  std::cout << "berthd stopped; " << running
+            << (running == 1 ? " environment keeps" : " environments keep")
             << " running. Start berthd again to go on; `devctl env stop NAME` stops one.\n";
 }
 
@@ -43,7 +45,8 @@ int main(int argc, char** argv) {
   const auto parsed = parse_settings(argc, argv);
   if (parsed.exit_code >= 0) return parsed.exit_code;
   if (!berth::set_up_logging(parsed.value.log_level, format_of(parsed.value.log_format))) {
-    std::cerr << "berthd: log level \"" << parsed.value.log_level << "\" is not trace, debug, info, warn, error or off\n";
+    std::cerr << "berthd: log level \"" << parsed.value.log_level
+              << "\" is not trace, debug, info, warn, error or off\n";
     return exit_usage;
   }
   if (parsed.value.check_config) {

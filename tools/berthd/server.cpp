@@ -30,7 +30,8 @@ namespace {
 // berth-agent lies beside berthd.
 std::string agent_binary() {
   std::error_code ignored;
-  return (std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path() / "berth-agent").string();
+  return (std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path() / "berth-agent")
+      .string();
 }
 
 int exit_code_of(const journal_error& error) {
@@ -39,7 +40,8 @@ int exit_code_of(const journal_error& error) {
   return exit_error;
 }
 
-// The disk failed while serving: nothing may be acknowledged any more, and nothing can be tidied up.
+// The disk failed while serving: nothing may be acknowledged any more, and nothing can be tidied
+// up.
 [[noreturn]] void end_now(const journal_error& error) {
   spdlog::critical("storage failed, ending: {} ({})", error.message, name_of(error.code));
   spdlog::shutdown();
@@ -73,8 +75,12 @@ struct server::parts {
   gateway::services services();
 };
 
-server::server(settings of) : parts_{std::make_unique<parts>()} { parts_->of = std::move(of); }
-server::~server() { stop(); }
+server::server(settings of) : parts_{std::make_unique<parts>()} {
+  parts_->of = std::move(of);
+}
+server::~server() {
+  stop();
+}
 
 void server::parts::make_host() {
   sandbox_options options;
@@ -104,7 +110,8 @@ std::optional<server::failure> server::parts::open_storage() {
   if (!opened) {
     auto message = std::string{name_of(opened.error().code)} + ": " + opened.error().message;
     if (opened.error().code == journal_errc::data_loss)
-      message += "\nIf the missing part is gone for good: berth-inspect --data-dir " + directory.path() + " accept-loss";
+      message += "\nIf the missing part is gone for good: berth-inspect --data-dir " +
+                 directory.path() + " accept-loss";
     return failure{exit_code_of(opened.error()), std::move(message)};
   }
   engine = std::move(*opened);
@@ -118,14 +125,14 @@ std::optional<server::failure> server::parts::open_storage() {
 }
 
 void server::parts::make_kernel_and_views() {
-  views = std::make_unique<projection_driver>(engine->journal(), engine->views(), [](const journal_error& error) {
-    end_now(error);
-  });
+  views = std::make_unique<projection_driver>(engine->journal(), engine->views(),
+                                              [](const journal_error& error) { end_now(error); });
   kernel_limits limits;
   limits.command_window = std::chrono::hours{of.dedupe_window_hours};
   limits.passivate_after = std::chrono::seconds{of.passivate_after_s};
-  kernel = make_kernel({engine->journal(), *host, *bulk, clock, make_vterm_screen, directory.this_host(), boot_id(),
-                        engine->epoch(), limits, of.worker_threads, false});
+  kernel =
+      make_kernel({engine->journal(), *host, *bulk, clock, make_vterm_screen, directory.this_host(),
+                   boot_id(), engine->epoch(), limits, of.worker_threads, false});
 }
 
 gateway::services server::parts::services() {
@@ -167,15 +174,19 @@ std::optional<server::failure> server::start() {
   my.make_kernel_and_views();
   my.views->start();
   my.kernel->start();
-  my.first = ensure_administrator(*my.kernel, my.directory.server_key(), my.directory.file("admin-token"));
-  if (my.first.error) return failure{exit_error, "cannot make the administrator: " + *my.first.error};
+  my.first =
+      ensure_administrator(*my.kernel, my.directory.server_key(), my.directory.file("admin-token"));
+  if (my.first.error)
+    return failure{exit_error, "cannot make the administrator: " + *my.first.error};
   add_server_metrics(my.metrics, *my.kernel, *my.engine, *my.views);
   my.serving = true;
   if (auto failed = my.open_front()) return failed;
   const auto status = [this] {
-    return server_status{url(), parts_->engine->journal().head().offset, parts_->kernel->environments_running()};
+    return server_status{url(), parts_->engine->journal().head().offset,
+                         parts_->kernel->environments_running()};
   };
-  if (auto error = my.admin.open(my.directory.file("admin.sock"), admin_operations(*my.views, status)))
+  if (auto error =
+          my.admin.open(my.directory.file("admin.sock"), admin_operations(*my.views, status)))
     return failure{exit_error, *error};
   return std::nullopt;
 }
@@ -201,20 +212,25 @@ std::size_t server::stop() {
 std::string server::url() const {
   const auto& my = *parts_;
   const bool v6 = my.of.address.find(':') != std::string::npos;
-  return std::string{my.of.tls_certificate.empty() ? "http://" : "https://"} + (v6 ? "[" : "") + my.of.address +
-         (v6 ? "]" : "") + ":" + std::to_string(my.port);
+  return std::string{my.of.tls_certificate.empty() ? "http://" : "https://"} + (v6 ? "[" : "") +
+         my.of.address + (v6 ? "]" : "") + ":" + std::to_string(my.port);
 }
 
-bool server::first_start() const { return parts_->first.created; }
-std::string server::token_file() const { return parts_->first.token_file; }
+bool server::first_start() const {
+  return parts_->first.created;
+}
+std::string server::token_file() const {
+  return parts_->first.token_file;
+}
 
 std::string server::doctor() {
   auto& my = *parts_;
   if (auto opened = my.directory.open(my.of.data_dir); opened.error) return *opened.error + "\n";
   my.make_host();
   const auto found = my.host->capabilities();
-  auto text = "provider   " + found.provider + (found.works ? " works" : " does not work") + "\nisolation  " +
-              found.isolation + "\nlimits     " + found.limits + "\nnetwork    " + found.network + "\n";
+  auto text = "provider   " + found.provider + (found.works ? " works" : " does not work") +
+              "\nisolation  " + found.isolation + "\nlimits     " + found.limits + "\nnetwork    " +
+              found.network + "\n";
   for (const auto& each : found.problems) text += "problem    " + each + "\n";
   return text;
 }

@@ -1,4 +1,5 @@
-// The composition root: makes every part, gives each what it needs, and takes them down in the right order.
+// The composition root: makes every part, gives each what it needs, and takes them down in the
+// right order.
 #pragma once
 
 #include <memory>

@@ -10,13 +10,16 @@ void add_server_metrics(metrics_page& to, const running_kernel& core, const embe
   const auto storage = [&engine](std::uint64_t embedded_stats::*field) {
     return [&engine, field] { return static_cast<double>(engine.stats().*field); };
   };
-  to.counter("berth_commands_total", "Commands that reached an actor", kernel(&kernel_stats::commands_total));
-  to.counter("berth_commands_rejected_total", "Commands refused", kernel(&kernel_stats::commands_rejected_total));
+  to.counter("berth_commands_total", "Commands that reached an actor",
+             kernel(&kernel_stats::commands_total));
+  to.counter("berth_commands_rejected_total", "Commands refused",
+             kernel(&kernel_stats::commands_rejected_total));
   to.counter("berth_commands_overloaded_total", "Commands refused at a bound",
              kernel(&kernel_stats::commands_overloaded_total));
   to.counter("berth_commands_replayed_total", "Retries answered from the record",
              kernel(&kernel_stats::commands_replayed_total));
-  to.gauge("berth_commands_in_flight", "Commands not answered yet", kernel(&kernel_stats::in_flight));
+  to.gauge("berth_commands_in_flight", "Commands not answered yet",
+           kernel(&kernel_stats::in_flight));
   to.gauge("berth_actors_resident", "Actors in memory", kernel(&kernel_stats::actors_resident));
   to.gauge("berth_terminals_live", "Terminals in memory", kernel(&kernel_stats::terminals_live));
   to.gauge("berth_terminal_viewers", "Attachments", kernel(&kernel_stats::viewers));
@@ -25,10 +28,12 @@ void add_server_metrics(metrics_page& to, const running_kernel& core, const embe
   to.counter("berth_journal_commits_total", "Commits made durable by this process",
              storage(&embedded_stats::commits_total));
   to.counter("berth_journal_groups_total", "Synced writes", storage(&embedded_stats::groups_total));
-  to.counter("berth_journal_bytes_total", "Bytes of records", storage(&embedded_stats::bytes_total));
+  to.counter("berth_journal_bytes_total", "Bytes of records",
+             storage(&embedded_stats::bytes_total));
   to.counter("berth_journal_sync_seconds_total", "Time in synced writes",
              [&engine] { return static_cast<double>(engine.stats().sync.sum_us) / 1e6; });
-  to.gauge("berth_journal_queue_commits", "Commits waiting for the disk", storage(&embedded_stats::queue_commits));
+  to.gauge("berth_journal_queue_commits", "Commits waiting for the disk",
+           storage(&embedded_stats::queue_commits));
   to.gauge("berth_journal_index_lag_commits", "Durable commits not indexed yet",
            storage(&embedded_stats::index_lag_commits));
   to.gauge("berth_journal_head", "Last durable offset", storage(&embedded_stats::durable_offset));

@@ -5,8 +5,8 @@
 #include <iostream>
 #include <sstream>
 
-#include <CLI/CLI.hpp>
 #include <toml++/toml.h>
+#include <CLI/CLI.hpp>
 
 #include "tools/berthd/exit_code.hpp"
 
@@ -35,7 +35,8 @@ struct file_reader {
     return text.str();
   }
 
-  void unknown_keys(const toml::table& table, const std::string& prefix, std::vector<std::string_view> known) {
+  void unknown_keys(const toml::table& table, const std::string& prefix,
+                    std::vector<std::string_view> known) {
     for (const auto& [key, node] : table)
       if (std::find(known.begin(), known.end(), key.str()) == known.end())
         errors.push_back(place(node) + "unknown key " + prefix + std::string{key.str()});
@@ -45,13 +46,16 @@ struct file_reader {
 bool set_listen(settings& to, const std::string& text, const std::string& source) {
   const auto colon = text.rfind(':');
   char* end = nullptr;
-  const auto port = colon == std::string::npos ? -1 : std::strtol(text.c_str() + colon + 1, &end, 10);
+  const auto port =
+      colon == std::string::npos ? -1 : std::strtol(text.c_str() + colon + 1, &end, 10);
   if (port < 0 || port > 65535 || !end || *end != '\0' || end == text.c_str() + colon + 1) {
-    std::cerr << "berthd: " << source << ": \"" << text << "\" is not ADDRESS:PORT, for example 127.0.0.1:7780\n";
+    std::cerr << "berthd: " << source << ": \"" << text
+              << "\" is not ADDRESS:PORT, for example 127.0.0.1:7780\n";
     return false;
   }
   to.address = text.substr(0, colon);
-  if (to.address.size() > 2 && to.address.front() == '[') to.address = to.address.substr(1, to.address.size() - 2);
+  if (to.address.size() > 2 && to.address.front() == '[')
+    to.address = to.address.substr(1, to.address.size() - 2);
   to.port = static_cast<std::uint16_t>(port);
   return true;
 }
@@ -62,7 +66,8 @@ bool read_file(settings& to) {
   try {
     file = toml::parse_file(to.config_file);
   } catch (const toml::parse_error& error) {
-    std::cerr << "berthd: " << to.config_file << ":" << error.source().begin.line << ": " << error.description() << "\n";
+    std::cerr << "berthd: " << to.config_file << ":" << error.source().begin.line << ": "
+              << error.description() << "\n";
     return false;
   }
   file_reader reader{to, {}};
@@ -86,15 +91,17 @@ bool read_file(settings& to) {
     reader.take(*sandbox, "sandbox.", "cgroup_parent", to.cgroup_parent);
   }
   if (const auto* kernel = file["kernel"].as_table()) {
-    reader.unknown_keys(*kernel, "kernel.",
-                        {"worker_threads", "io_threads", "dedupe_window_hours", "passivate_after_s"});
+    reader.unknown_keys(
+        *kernel, "kernel.",
+        {"worker_threads", "io_threads", "dedupe_window_hours", "passivate_after_s"});
     reader.take(*kernel, "kernel.", "worker_threads", to.worker_threads);
     reader.take(*kernel, "kernel.", "io_threads", to.io_threads);
     reader.take(*kernel, "kernel.", "dedupe_window_hours", to.dedupe_window_hours);
     reader.take(*kernel, "kernel.", "passivate_after_s", to.passivate_after_s);
   }
   for (const auto& each : reader.errors) std::cerr << "berthd: " << each << "\n";
-  return reader.errors.empty() && (listen.empty() || set_listen(to, listen, to.config_file + ": listen"));
+  return reader.errors.empty() &&
+         (listen.empty() || set_listen(to, listen, to.config_file + ": listen"));
 }
 
 bool usable(const settings& of) {
@@ -107,7 +114,8 @@ bool usable(const settings& of) {
     return wrong("TLS needs both a certificate and a key (--tls-cert, --tls-key)");
   if (of.log_format != "auto" && of.log_format != "human" && of.log_format != "json")
     return wrong("log format \"" + of.log_format + "\" is not auto, human or json");
-  if (of.worker_threads == 0 || of.io_threads == 0) return wrong("worker_threads and io_threads must be at least 1");
+  if (of.worker_threads == 0 || of.io_threads == 0)
+    return wrong("worker_threads and io_threads must be at least 1");
   if (of.dedupe_window_hours == 0) return wrong("dedupe_window_hours must be at least 1");
   return true;
 }
@@ -124,14 +132,19 @@ parsed_settings parse_settings(int argc, char** argv) {
   };
   auto* config = option("--config", flags.config_file, "TOML configuration file", "BERTH_CONFIG");
   config->check(CLI::ExistingFile);
-  auto* data_dir = option("--data-dir", flags.data_dir, "where everything is kept", "BERTH_DATA_DIR");
-  auto* where = option("--listen", listen, "ADDRESS:PORT; only loopback without TLS", "BERTH_LISTEN");
-  auto* certificate = option("--tls-cert", flags.tls_certificate, "PEM certificate chain", "BERTH_TLS_CERT");
+  auto* data_dir =
+      option("--data-dir", flags.data_dir, "where everything is kept", "BERTH_DATA_DIR");
+  auto* where =
+      option("--listen", listen, "ADDRESS:PORT; only loopback without TLS", "BERTH_LISTEN");
+  auto* certificate =
+      option("--tls-cert", flags.tls_certificate, "PEM certificate chain", "BERTH_TLS_CERT");
   auto* key = option("--tls-key", flags.tls_key, "PEM private key", "BERTH_TLS_KEY");
-  auto* level = option("--log-level", flags.log_level, "trace, debug, info, warn, error, off", "BERTH_LOG_LEVEL");
-  auto* format = option("--log-format", flags.log_format, "auto, human or json", "BERTH_LOG_FORMAT");
-  auto* network = option("--sandbox-network", flags.sandbox_network, "give environments an outbound network",
-                         "BERTH_SANDBOX_NETWORK");
+  auto* level = option("--log-level", flags.log_level, "trace, debug, info, warn, error, off",
+                       "BERTH_LOG_LEVEL");
+  auto* format =
+      option("--log-format", flags.log_format, "auto, human or json", "BERTH_LOG_FORMAT");
+  auto* network = option("--sandbox-network", flags.sandbox_network,
+                         "give environments an outbound network", "BERTH_SANDBOX_NETWORK");
   app.add_flag("--check-config", flags.check_config, "print the configuration in force and end");
   app.add_flag("--doctor", flags.doctor, "print what this machine can do for environments and end");
   try {
@@ -149,7 +162,8 @@ parsed_settings parse_settings(int argc, char** argv) {
   if (level->count()) in_force.log_level = flags.log_level;
   if (format->count()) in_force.log_format = flags.log_format;
   if (network->count()) in_force.sandbox_network = flags.sandbox_network;
-  if (where->count() && !set_listen(in_force, listen, "--listen or BERTH_LISTEN")) return {{}, exit_usage};
+  if (where->count() && !set_listen(in_force, listen, "--listen or BERTH_LISTEN"))
+    return {{}, exit_usage};
   in_force.check_config = flags.check_config;
   in_force.doctor = flags.doctor;
   if (!usable(in_force)) return {{}, exit_usage};
@@ -162,7 +176,8 @@ std::string describe(const settings& of) {
       {"listen", of.address + ":" + std::to_string(of.port)},
       {"tls", toml::table{{"certificate", of.tls_certificate}, {"key", of.tls_key}}},
       {"log", toml::table{{"level", of.log_level}, {"format", of.log_format}}},
-      {"sandbox", toml::table{{"network", of.sandbox_network}, {"cgroup_parent", of.cgroup_parent}}},
+      {"sandbox",
+       toml::table{{"network", of.sandbox_network}, {"cgroup_parent", of.cgroup_parent}}},
       {"kernel", toml::table{{"worker_threads", of.worker_threads},
                              {"io_threads", of.io_threads},
                              {"dedupe_window_hours", of.dedupe_window_hours},

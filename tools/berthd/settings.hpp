@@ -1,5 +1,6 @@
-// berthd's configuration. A flag beats an environment variable (BERTH_…), that beats the file (TOML), that the default.
-// docs/operations.md is the reference; --check-config prints what is in force.
+// berthd's configuration. A flag beats an environment variable (BERTH_…), that beats the file
+// (TOML), that the default. docs/operations.md is the reference; --check-config prints what is in
+// force.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +28,8 @@ struct settings {
   bool doctor{};
 };
 
-// Parses arguments, environment and file. Wrong input is told on stderr, naming where it came from; the value is then
-// an exit code instead.
+// Parses arguments, environment and file. Wrong input is told on stderr, naming where it came from;
+// the value is then an exit code instead.
 struct parsed_settings {
   settings value;
   int exit_code{-1};  // >= 0: end now with it

@@ -31,5 +31,7 @@ if(BERTH_SANITIZE)
   if(BERTH_SANITIZE MATCHES "undefined")
     add_compile_options(-fno-sanitize=null,vptr)
   endif()
+  # GCC 12 sees uninitialised values in <regex> when it instruments.
+  add_compile_options(-Wno-error=maybe-uninitialized)
   add_link_options(-fsanitize=${BERTH_SANITIZE})
 endif()

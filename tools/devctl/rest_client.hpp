@@ -19,7 +19,7 @@ namespace berth::devctl {
 struct rest_request {
   std::string method{"GET"};
   std::string path;                           // "/api/v1/environments?wait=true"
-  boost::json::value body{};  // null: none
+  boost::json::value body{};                  // null: none
   std::string if_match{};                     // version; empty: none
   std::chrono::milliseconds timeout{30'000};  // of one try
 };

@@ -13,7 +13,8 @@ constexpr milliseconds dial_timeout{10'000};
 constexpr milliseconds exec_answer_grace{15'000};  // beyond the command's own timeout
 constexpr std::size_t terminals_max = 4096;
 
-std::vector<std::unique_ptr<wire::VariableT>> variables_of(const std::map<std::string, std::string>& env) {
+std::vector<std::unique_ptr<wire::VariableT>> variables_of(
+    const std::map<std::string, std::string>& env) {
   std::vector<std::unique_ptr<wire::VariableT>> all;
   for (const auto& [name, value] : env) {
     auto variable = std::make_unique<wire::VariableT>();
@@ -36,7 +37,8 @@ std::string packet_of(const exec_request& request) {
   exec.working_directory = request.working_directory;
   exec.user = request.user;
   exec.stdin_bytes = to_vector(request.stdin_bytes);
-  exec.timeout_ms = clamp_u32(static_cast<std::uint64_t>(std::max<std::int64_t>(request.timeout.count(), 1)));
+  exec.timeout_ms =
+      clamp_u32(static_cast<std::uint64_t>(std::max<std::int64_t>(request.timeout.count(), 1)));
   exec.output_bytes_max = clamp_u32(request.output_bytes_max);
   return packed(std::move(exec));
 }
@@ -86,20 +88,24 @@ void agent_link::send_claim() {
 
 void agent_link::exec(const exec_request& request, host_completion<exec_output> done) {
   auto packet = packet_of(request);
-  post([this, effect = request.effect, timeout = request.timeout, packet = std::move(packet), done = std::move(done)]() mutable {
-    if (phase_ == phase::over) return done(interrupted_.contains(effect) ? unknown_outcome() : over_error());
+  post([this, effect = request.effect, timeout = request.timeout, packet = std::move(packet),
+        done = std::move(done)]() mutable {
+    if (phase_ == phase::over)
+      return done(interrupted_.contains(effect) ? unknown_outcome() : over_error());
     if (packet.size() > control_bytes_max)
-      return done(host_error{host_errc::limit_exceeded, "the command and its input are over 4 MiB", "send a file instead"});
-    if (const auto found = execs_.find(effect); found != execs_.end()) return found->second.done.push_back(std::move(done));
+      return done(host_error{host_errc::limit_exceeded, "the command and its input are over 4 MiB",
+                             "send a file instead"});
+    if (const auto found = execs_.find(effect); found != execs_.end())
+      return found->second.done.push_back(std::move(done));
     if (execs_.size() >= calls_max)
-      return done(host_error{host_errc::limit_exceeded, "1024 commands wait for their outcome", "try again later"});
+      return done(host_error{host_errc::limit_exceeded, "1024 commands wait for their outcome",
+                             "try again later"});
     auto& call = execs_[effect];
     call.packet = std::move(packet);
     call.done.push_back(std::move(done));
     call.timer = reactor_.loop().after(timeout + exec_answer_grace, [this, effect] {
       auto late = execs_.extract(effect);
-      for (auto& done : late.mapped().done)
-        done(unknown_outcome());
+      for (auto& done : late.mapped().done) done(unknown_outcome());
     });
     if (!ready()) return;
     send(call.packet);
@@ -119,7 +125,9 @@ void agent_link::open_terminal(const terminal_spec& spec, host_completion<termin
   post([this, id = spec.id, open = std::move(open), done = std::move(done)]() mutable {
     if (phase_ == phase::over) return done(over_error());
     auto* channel = find_or_make(id, false);
-    if (!channel) return done(host_error{host_errc::limit_exceeded, "4096 terminals are known here", "close some"});
+    if (!channel)
+      return done(
+          host_error{host_errc::limit_exceeded, "4096 terminals are known here", "close some"});
     channel->opened.push_back(std::move(done));
     if (channel->opening) return;
     channel->missing = false;
@@ -128,7 +136,8 @@ void agent_link::open_terminal(const terminal_spec& spec, host_completion<termin
     channel->opening_timer = reactor_.loop().after(open_timeout, [this, number = channel->number] {
       if (auto* late = channel_at(number)) {
         late->opening_timer = 0;
-        fail_opening(*late, {host_errc::timeout, "the agent did not open the terminal within 10 s", "try again"});
+        fail_opening(*late, {host_errc::timeout, "the agent did not open the terminal within 10 s",
+                             "try again"});
       }
     });
     if (!ready()) return;
@@ -150,17 +159,23 @@ void agent_link::follow(const terminal_id& terminal, std::uint64_t from) {
   });
 }
 
-void agent_link::input(const terminal_id& terminal, const input_stream_id& stream, std::uint64_t sequence,
-                       std::string bytes, host_completion<input_outcome> done) {
-  post([this, terminal, stream, sequence, bytes = std::move(bytes), done = std::move(done)]() mutable {
+void agent_link::input(const terminal_id& terminal, const input_stream_id& stream,
+                       std::uint64_t sequence, std::string bytes,
+                       host_completion<input_outcome> done) {
+  post([this, terminal, stream, sequence, bytes = std::move(bytes),
+        done = std::move(done)]() mutable {
     if (phase_ == phase::over) return done(over_error());
     auto* channel = find_or_make(terminal);
     if (!channel || channel->missing)
-      return done(host_error{host_errc::not_found, "no terminal " + terminal.value, "open a new one"});
+      return done(
+          host_error{host_errc::not_found, "no terminal " + terminal.value, "open a new one"});
     if (channel->ended_at)
-      return done(host_error{host_errc::not_running, "terminal " + terminal.value + " has ended", "open a new one"});
-    if (bytes.size() > input_bytes_max || channel->input_bytes + bytes.size() > input_queue_bytes_max)
-      return done(host_error{host_errc::limit_exceeded, "too much input waits for the terminal", "send less at a time"});
+      return done(host_error{host_errc::not_running, "terminal " + terminal.value + " has ended",
+                             "open a new one"});
+    if (bytes.size() > input_bytes_max ||
+        channel->input_bytes + bytes.size() > input_queue_bytes_max)
+      return done(host_error{host_errc::limit_exceeded, "too much input waits for the terminal",
+                             "send less at a time"});
     channel->input_bytes += bytes.size();
     channel->inputs.push_back({stream, sequence, std::move(bytes), std::move(done)});
     send_inputs(*channel);
@@ -172,7 +187,8 @@ void agent_link::send_inputs(channel& channel) {
   if (!ready()) return;
   for (auto& next : channel.inputs) {
     if (next.sent) continue;
-    if (channel.window_bytes > 0 && channel.window_bytes + next.bytes.size() > input_window_bytes) return;
+    if (channel.window_bytes > 0 && channel.window_bytes + next.bytes.size() > input_window_bytes)
+      return;
     std::string payload(stream_name_bytes, '\0');
     std::copy(next.stream.bytes.begin(), next.stream.bytes.end(), payload.begin());
     payload += next.bytes;
@@ -231,9 +247,11 @@ void agent_link::close_terminal(const terminal_id& terminal) {
   });
 }
 
-// Ended, stored and closed: neither side needs it any more. Not before its end was delivered, see frame_kind::close.
+// Ended, stored and closed: neither side needs it any more. Not before its end was delivered, see
+// frame_kind::close.
 void agent_link::maybe_release(channel& channel) {
-  if (!ready() || !channel.close_asked || !channel.ended_at || channel.durable < *channel.ended_at) return;
+  if (!ready() || !channel.close_asked || !channel.ended_at || channel.durable < *channel.ended_at)
+    return;
   send(channel, frame_kind::close, 1);
   numbers_.erase(channel.id);
   channels_.erase(channel.number);
@@ -243,11 +261,13 @@ void agent_link::dial(std::uint16_t port, host_completion<int> done) {
   post([this, port, done = std::move(done)]() mutable {
     if (phase_ == phase::over) return done(over_error());
     if (dials_.size() >= calls_max)
-      return done(host_error{host_errc::limit_exceeded, "1024 connections are being made", "try again later"});
+      return done(host_error{host_errc::limit_exceeded, "1024 connections are being made",
+                             "try again later"});
     const auto number = ++last_dial_;
     const auto timer = reactor_.loop().after(dial_timeout, [this, number] {
       auto late = dials_.extract(number);
-      late.mapped().done(host_error{host_errc::timeout, "the agent did not connect within 10 s", "try again"});
+      late.mapped().done(
+          host_error{host_errc::timeout, "the agent did not connect within 10 s", "try again"});
     });
     dials_.emplace(number, dial_call{port, std::move(done), timer});
     if (!ready()) return;
@@ -294,13 +314,15 @@ agent_link::channel* agent_link::find_or_make(const terminal_id& terminal, bool 
 }
 
 host_error agent_link::unknown_outcome() const {
-  return {host_errc::outcome_unknown, why_over_ ? why_over_->message : "the agent did not answer in time",
+  return {host_errc::outcome_unknown,
+          why_over_ ? why_over_->message : "the agent did not answer in time",
           "look inside what the command did; it is not run again"};
 }
 
 host_error agent_link::over_error() const {
-  return why_over_->code == host_errc::stale_owner ? *why_over_
-                                                   : host_error{host_errc::not_running, why_over_->message, why_over_->next_step};
+  return why_over_->code == host_errc::stale_owner
+             ? *why_over_
+             : host_error{host_errc::not_running, why_over_->message, why_over_->next_step};
 }
 
 }  // namespace berth::agent

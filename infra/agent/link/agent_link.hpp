@@ -1,11 +1,14 @@
-// The server's client of one agent, for one incarnation of one environment. Owns the connection: connects, reconnects
-// with backoff, and after each reconnect asks again for what was under way, so that callers see neither drops nor
-// repeats: output goes on at the next byte, input and execs are keyed (agent side), dials are asked again.
+// The server's client of one agent, for one incarnation of one environment. Owns the connection:
+// connects, reconnects with backoff, and after each reconnect asks again for what was under way, so
+// that callers see neither drops nor repeats: output goes on at the next byte, input and execs are
+// keyed (agent side), dials are asked again.
 //
-//   make -> connecting <-> ready -> over: lost (the process exited), refused (stale owner, superseded, protocol) or detached
+//   make -> connecting <-> ready -> over: lost (the process exited), refused (stale owner,
+//   superseded, protocol) or detached
 //
-// Once over, every call under way completes: exec outcome_unknown, all else not_running (stale_owner if refused so).
-// Threads: calls from any thread, they never block; observer and completions run on the reactor's thread.
+// Once over, every call under way completes: exec outcome_unknown, all else not_running
+// (stale_owner if refused so). Threads: calls from any thread, they never block; observer and
+// completions run on the reactor's thread.
 #pragma once
 
 #include <cstdint>
@@ -45,26 +48,34 @@ class agent_link_observer {
  public:
   virtual ~agent_link_observer() = default;
   // After each handshake.
-  virtual void agent_ready(const environment_id& environment, const std::vector<agent_terminal>& terminals) = 0;
-  virtual void terminal_output(const terminal_id& terminal, std::uint64_t offset, shared_bytes data) = 0;
+  virtual void agent_ready(const environment_id& environment,
+                           const std::vector<agent_terminal>& terminals) = 0;
+  virtual void terminal_output(const terminal_id& terminal, std::uint64_t offset,
+                               shared_bytes data) = 0;
   virtual void terminal_ended(const terminal_id& terminal, const terminal_end& end) = 0;
-  // A followed terminal cannot be given: not_found, or the offset is outside what is held; first_offset is the lowest.
-  virtual void terminal_missing(const terminal_id& terminal, const host_error& why, std::uint64_t first_offset) = 0;
+  // A followed terminal cannot be given: not_found, or the offset is outside what is held;
+  // first_offset is the lowest.
+  virtual void terminal_missing(const terminal_id& terminal, const host_error& why,
+                                std::uint64_t first_offset) = 0;
   virtual void stats_seen(const environment_id& environment, const environment_stats& stats) = 0;
   // Somebody inside connected to the gateway door; the observer owns the descriptor.
   virtual void gateway_connection(const environment_id& environment, int fd) = 0;
   // The last call. `lost`: the agent's process is gone; else it refused this server.
-  virtual void agent_over(const environment_id& environment, const incarnation& life, bool lost, const host_error& why) = 0;
+  virtual void agent_over(const environment_id& environment, const incarnation& life, bool lost,
+                          const host_error& why) = 0;
 };
 
 class agent_link : public std::enable_shared_from_this<agent_link> {
  public:
-  static constexpr std::size_t calls_max = 1024;                        // execs and dials under way, each
-  static constexpr std::size_t input_window_bytes = 64 * 1024;          // sent and not acknowledged, a terminal
-  static constexpr std::size_t input_queue_bytes_max = 1024 * 1024;     // waiting for the window, a terminal
+  static constexpr std::size_t calls_max = 1024;  // execs and dials under way, each
+  static constexpr std::size_t input_window_bytes =
+      64 * 1024;  // sent and not acknowledged, a terminal
+  static constexpr std::size_t input_queue_bytes_max =
+      1024 * 1024;  // waiting for the window, a terminal
 
   // The observer must outlive detach().
-  static std::shared_ptr<agent_link> make(agent_reactor& reactor, agent_address address, agent_link_observer& observer);
+  static std::shared_ptr<agent_link> make(agent_reactor& reactor, agent_address address,
+                                          agent_link_observer& observer);
   ~agent_link();
 
   // No callback and no completion after it returns; what is under way is dropped. Agents live on.
@@ -74,8 +85,8 @@ class agent_link : public std::enable_shared_from_this<agent_link> {
   void exec(const exec_request& request, host_completion<exec_output> done);
   void open_terminal(const terminal_spec& spec, host_completion<terminal_started> done);
   void follow(const terminal_id& terminal, std::uint64_t from);
-  void input(const terminal_id& terminal, const input_stream_id& stream, std::uint64_t sequence, std::string bytes,
-             host_completion<input_outcome> done);
+  void input(const terminal_id& terminal, const input_stream_id& stream, std::uint64_t sequence,
+             std::string bytes, host_completion<input_outcome> done);
   void resize(const terminal_id& terminal, std::uint16_t cols, std::uint16_t rows);
   void pace(const terminal_id& terminal, std::optional<std::uint64_t> read_until);
   void durable(const terminal_id& terminal, std::uint64_t offset);

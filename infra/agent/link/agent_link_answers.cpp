@@ -1,4 +1,5 @@
-// What the agent says. All of it is tenant input: bounded and verified by the decoder, checked against what was asked here.
+// What the agent says. All of it is tenant input: bounded and verified by the decoder, checked
+// against what was asked here.
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -11,26 +12,34 @@ namespace {
 
 host_errc code_of(wire::Problem problem) {
   switch (problem) {
-    case wire::Problem::not_found: return host_errc::not_found;
+    case wire::Problem::not_found:
+      return host_errc::not_found;
     case wire::Problem::stale_owner:
-    case wire::Problem::superseded: return host_errc::stale_owner;
-    case wire::Problem::limit_exceeded: return host_errc::limit_exceeded;
-    case wire::Problem::outcome_unknown: return host_errc::outcome_unknown;
+    case wire::Problem::superseded:
+      return host_errc::stale_owner;
+    case wire::Problem::limit_exceeded:
+      return host_errc::limit_exceeded;
+    case wire::Problem::outcome_unknown:
+      return host_errc::outcome_unknown;
     case wire::Problem::protocol:
     case wire::Problem::unsupported_version:
-    case wire::Problem::wrong_environment: return host_errc::protocol;
-    default: return host_errc::io;
+    case wire::Problem::wrong_environment:
+      return host_errc::protocol;
+    default:
+      return host_errc::io;
   }
 }
 
-host_error error_of(wire::Problem problem, const flatbuffers::String* message, const char* next_step) {
+host_error error_of(wire::Problem problem, const flatbuffers::String* message,
+                    const char* next_step) {
   return {code_of(problem), text_of(message), next_step};
 }
 
 }  // namespace
 
 void agent_link::protocol_error(const std::string& what) {
-  finish(false, {host_errc::protocol, "the agent broke the protocol: " + what, "stop the environment"});
+  finish(false,
+         {host_errc::protocol, "the agent broke the protocol: " + what, "stop the environment"});
 }
 
 void agent_link::on_frame(frame&& what) {
@@ -39,42 +48,54 @@ void agent_link::on_frame(frame&& what) {
     auto descriptor = header.flags & flag_descriptor ? socket_->take_descriptor() : unique_fd{};
     const auto* packet = verified_packet(what.payload);
     if (!packet) return protocol_error("a control frame that is no packet");
-    const bool greeting = packet->message_type() == wire::Message::Welcome || packet->message_type() == wire::Message::Refused;
+    const bool greeting = packet->message_type() == wire::Message::Welcome ||
+                          packet->message_type() == wire::Message::Refused;
     if (!ready() && !greeting) return protocol_error("a message before its welcome");
     if (packet->message_type() == wire::Message::DialDone)
       return on_dial_done(*packet->message_as_DialDone(), std::move(descriptor));
     if (packet->message_type() == wire::Message::GatewayOpened) {
-      if (descriptor && observer_) observer_->gateway_connection(address_.environment, descriptor.release());
+      if (descriptor && observer_)
+        observer_->gateway_connection(address_.environment, descriptor.release());
       return;
     }
     return on_packet(*packet);
   }
   if (!ready()) return protocol_error("a frame before its welcome");
-  if (header.kind == frame_kind::ping) return socket_->enqueue({.kind = frame_kind::pong, .offset = header.offset});
+  if (header.kind == frame_kind::ping)
+    return socket_->enqueue({.kind = frame_kind::pong, .offset = header.offset});
   if (header.kind == frame_kind::pong) return;
   auto* channel = channel_at(header.channel);
-  if (header.kind == frame_kind::output) return channel ? on_output(*channel, std::move(what)) : void();
+  if (header.kind == frame_kind::output)
+    return channel ? on_output(*channel, std::move(what)) : void();
   if (header.kind == frame_kind::input_ack) return channel ? on_input_ack(*channel, what) : void();
   protocol_error("a server's frame came from the agent");
 }
 
 void agent_link::on_packet(const wire::Packet& packet) {
   switch (packet.message_type()) {
-    case wire::Message::Welcome: return on_welcome(*packet.message_as_Welcome());
-    case wire::Message::Refused: return on_refused(*packet.message_as_Refused());
-    case wire::Message::TerminalStarted: return on_terminal_started(*packet.message_as_TerminalStarted());
-    case wire::Message::TerminalProblem: return on_terminal_problem(*packet.message_as_TerminalProblem());
-    case wire::Message::TerminalEnded: return on_terminal_ended(*packet.message_as_TerminalEnded());
-    case wire::Message::ExecDone: return on_exec_done(*packet.message_as_ExecDone());
+    case wire::Message::Welcome:
+      return on_welcome(*packet.message_as_Welcome());
+    case wire::Message::Refused:
+      return on_refused(*packet.message_as_Refused());
+    case wire::Message::TerminalStarted:
+      return on_terminal_started(*packet.message_as_TerminalStarted());
+    case wire::Message::TerminalProblem:
+      return on_terminal_problem(*packet.message_as_TerminalProblem());
+    case wire::Message::TerminalEnded:
+      return on_terminal_ended(*packet.message_as_TerminalEnded());
+    case wire::Message::ExecDone:
+      return on_exec_done(*packet.message_as_ExecDone());
     case wire::Message::Stats: {
       const auto& seen = *packet.message_as_Stats();
-      const environment_stats stats{static_cast<double>(seen.cpu_us()) / 1e6, seen.memory_bytes(), seen.disk_bytes(),
-                                    seen.pids()};
+      const environment_stats stats{static_cast<double>(seen.cpu_us()) / 1e6, seen.memory_bytes(),
+                                    seen.disk_bytes(), seen.pids()};
       if (observer_) observer_->stats_seen(address_.environment, stats);
       return;
     }
-    case wire::Message::Problematic: return;  // Of a message newer than the agent; what waits for it has a deadline.
-    default: return protocol_error("a server's message came from the agent");
+    case wire::Message::Problematic:
+      return;  // Of a message newer than the agent; what waits for it has a deadline.
+    default:
+      return protocol_error("a server's message came from the agent");
   }
 }
 
@@ -83,7 +104,8 @@ void agent_link::on_welcome(const wire::Welcome& welcome) {
   if (text_of(welcome.environment()) != address_.environment.value)
     return protocol_error("it is the agent of another environment");
   if (text_of(welcome.incarnation()) != address_.life.value)
-    return finish(true, {host_errc::not_running, "another incarnation runs now", "ask the host for it"});
+    return finish(true,
+                  {host_errc::not_running, "another incarnation runs now", "ask the host for it"});
   reactor_.loop().cancel(std::exchange(connect_timer_, 0));
   phase_ = phase::ready;
   connect_failures_ = 0;
@@ -92,20 +114,22 @@ void agent_link::on_welcome(const wire::Welcome& welcome) {
   std::vector<agent_terminal> terminals;
   if (welcome.terminals()) {
     for (const auto* info : *welcome.terminals())
-      terminals.push_back({terminal_id{text_of(info->terminal())}, info->base_offset(), info->end_offset(), info->pid(),
-                           info->ended()});
+      terminals.push_back({terminal_id{text_of(info->terminal())}, info->base_offset(),
+                           info->end_offset(), info->pid(), info->ended()});
   }
   ask_again();
   if (observer_) observer_->agent_ready(address_.environment, terminals);
 }
 
 void agent_link::on_refused(const wire::Refused& refused) {
-  // A frame of ours it did not understand ends the connection only; who may own the environment ends the link.
+  // A frame of ours it did not understand ends the connection only; who may own the environment
+  // ends the link.
   if (refused.problem() == wire::Problem::protocol && phase_ == phase::ready) {
     socket_bad_ = true;
     return;
   }
-  finish(false, error_of(refused.problem(), refused.message(), "another server owns this environment now"));
+  finish(false, error_of(refused.problem(), refused.message(),
+                         "another server owns this environment now"));
 }
 
 void agent_link::on_output(channel& from, frame&& what) {
@@ -122,7 +146,8 @@ void agent_link::on_output(channel& from, frame&& what) {
   offset = *from.next;
   from.resync = false;
   *from.next += what.payload.size();
-  if (observer_) observer_->terminal_output(terminal_id{from.id}, offset, share(std::move(what.payload)));
+  if (observer_)
+    observer_->terminal_output(terminal_id{from.id}, offset, share(std::move(what.payload)));
 }
 
 void agent_link::on_input_ack(channel& from, const frame& what) {
@@ -133,7 +158,8 @@ void agent_link::on_input_ack(channel& from, const frame& what) {
   const auto flags = what.header.flags;
   std::vector<queued_input> answered;
   for (auto entry = from.inputs.begin(); entry != from.inputs.end();) {
-    const bool hit = entry->sent && entry->stream == stream && (flags == 0 ? entry->sequence <= last : entry->sequence == asked);
+    const bool hit = entry->sent && entry->stream == stream &&
+                     (flags == 0 ? entry->sequence <= last : entry->sequence == asked);
     if (!hit) {
       ++entry;
       continue;
@@ -146,9 +172,12 @@ void agent_link::on_input_ack(channel& from, const frame& what) {
   }
   send_inputs(from);
   for (auto& entry : answered) {
-    if (flags & flag_ended) entry.done(host_error{host_errc::not_running, "the terminal has ended", "open a new one"});
-    else if (flags & flag_full) entry.done(host_error{host_errc::limit_exceeded, "the terminal does not read", "send less"});
-    else entry.done(input_outcome{last, (flags & flag_unknown_stream) != 0, (flags & flag_gap) != 0});
+    if (flags & flag_ended)
+      entry.done(host_error{host_errc::not_running, "the terminal has ended", "open a new one"});
+    else if (flags & flag_full)
+      entry.done(host_error{host_errc::limit_exceeded, "the terminal does not read", "send less"});
+    else
+      entry.done(input_outcome{last, (flags & flag_unknown_stream) != 0, (flags & flag_gap) != 0});
   }
 }
 
@@ -169,7 +198,8 @@ void agent_link::on_terminal_started(const wire::TerminalStarted& started) {
   if (!channel || !channel->opening) return;
   channel->opening.reset();
   if (channel->opening_timer) reactor_.loop().cancel(std::exchange(channel->opening_timer, 0));
-  for (auto& done : std::exchange(channel->opened, {})) done(terminal_started{started.pid(), started.next_offset()});
+  for (auto& done : std::exchange(channel->opened, {}))
+    done(terminal_started{started.pid(), started.next_offset()});
 }
 
 void agent_link::on_terminal_problem(const wire::TerminalProblem& problem) {
@@ -234,8 +264,10 @@ void agent_link::on_dial_done(const wire::DialDone& done, unique_fd descriptor) 
   auto call = dials_.extract(done.request());
   if (call.empty()) return;
   reactor_.loop().cancel(call.mapped().timer);
-  if (done.problem() == wire::Problem::none && descriptor) return call.mapped().done(descriptor.release());
-  call.mapped().done(error_of(done.problem(), done.message(), "start something that listens on this port"));
+  if (done.problem() == wire::Problem::none && descriptor)
+    return call.mapped().done(descriptor.release());
+  call.mapped().done(
+      error_of(done.problem(), done.message(), "start something that listens on this port"));
 }
 
 }  // namespace berth::agent

@@ -31,7 +31,9 @@ unique_fd connect_unix(const std::string& path, int& error) {
   }
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   unique_fd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-  error = fd && ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
+  error = fd && ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0
+              ? 0
+              : errno;
   return fd;
 }
 
@@ -40,7 +42,8 @@ unique_fd connect_unix(const std::string& path, int& error) {
 void agent_link::start() {
   if (phase_ == phase::over) return;
   if (address_.pidfd) {
-    reactor_.loop().add(address_.pidfd.get(), EPOLLIN, [self = shared_from_this()](std::uint32_t) { self->on_pidfd(); });
+    reactor_.loop().add(address_.pidfd.get(), EPOLLIN,
+                        [self = shared_from_this()](std::uint32_t) { self->on_pidfd(); });
   }
   connect();
 }
@@ -51,11 +54,14 @@ void agent_link::connect() {
   int error = 0;
   auto fd = connect_unix(address_.socket_path, error);
   if (error == ENAMETOOLONG)
-    return finish(false, {host_errc::io, "socket path too long: " + address_.socket_path, "use a shorter data directory"});
+    return finish(false, {host_errc::io, "socket path too long: " + address_.socket_path,
+                          "use a shorter data directory"});
   if (error != 0) return retry(std::strerror(error));
   socket_.emplace(std::move(fd));
   socket_bad_ = false;
-  reactor_.loop().add(socket_->fd(), EPOLLIN, [self = shared_from_this()](std::uint32_t events) { self->on_socket(events); });
+  reactor_.loop().add(socket_->fd(), EPOLLIN, [self = shared_from_this()](std::uint32_t events) {
+    self->on_socket(events);
+  });
   greet();
 }
 
@@ -67,7 +73,8 @@ void agent_link::retry(const std::string& why) {
   phase_ = phase::connecting;
   if (connect_failures_ == 0) disconnected_at_ = now;
   if (!address_.pidfd && now - disconnected_at_ > lost_without_pidfd_after)
-    return finish(true, {host_errc::not_running, "the agent does not answer: " + why, "start the environment again"});
+    return finish(true, {host_errc::not_running, "the agent does not answer: " + why,
+                         "start the environment again"});
   const auto doublings = std::min(connect_failures_ + quick_drops_ / quick_drops_free, 8);
   const auto wait = std::min(retry_most, retry_first * (1 << doublings));
   ++connect_failures_;
@@ -117,7 +124,8 @@ void agent_link::on_pidfd() {
   }
   in_receive_ = false;
   if (phase_ == phase::over) return drop_socket();
-  finish(true, {host_errc::not_running, "the agent's process has exited", "start the environment again"});
+  finish(true,
+         {host_errc::not_running, "the agent's process has exited", "start the environment again"});
 }
 
 void agent_link::ask_again() {
@@ -156,8 +164,10 @@ void agent_link::send(std::string packet) {
   if (socket_) socket_->enqueue({.kind = frame_kind::control}, std::move(packet));
 }
 
-void agent_link::send(const channel& to, frame_kind kind, std::uint64_t offset, std::string payload) {
-  if (socket_) socket_->enqueue({.kind = kind, .channel = to.number, .offset = offset}, std::move(payload));
+void agent_link::send(const channel& to, frame_kind kind, std::uint64_t offset,
+                      std::string payload) {
+  if (socket_)
+    socket_->enqueue({.kind = kind, .channel = to.number, .offset = offset}, std::move(payload));
 }
 
 void agent_link::flush() {

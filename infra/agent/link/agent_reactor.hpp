@@ -16,7 +16,7 @@ class agent_reactor {
   ~agent_reactor();  // runs what was posted, stops, joins
   agent_reactor(const agent_reactor&) = delete;
 
-  void post(std::function<void()> task);       // any thread
+  void post(std::function<void()> task);        // any thread
   void run(const std::function<void()>& task);  // any thread; returns when it was done
   bool here() const { return std::this_thread::get_id() == thread_.get_id(); }
   event_loop& loop() { return loop_; }  // on the reactor's thread only

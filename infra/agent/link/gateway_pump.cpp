@@ -17,11 +17,14 @@ constexpr std::size_t buffer_bytes = 64 * 1024;
 
 class pump : public std::enable_shared_from_this<pump> {
  public:
-  pump(event_loop& loop, unique_fd inside, unique_fd gateway) : loop_{loop}, fds_{std::move(inside), std::move(gateway)} {}
+  pump(event_loop& loop, unique_fd inside, unique_fd gateway)
+      : loop_{loop}, fds_{std::move(inside), std::move(gateway)} {}
 
   void start() {
     for (int side = 0; side < 2; ++side) {
-      loop_.add(fds_[side].get(), EPOLLIN, [self = shared_from_this(), side](std::uint32_t events) { self->on_events(side, events); });
+      loop_.add(fds_[side].get(), EPOLLIN, [self = shared_from_this(), side](std::uint32_t events) {
+        self->on_events(side, events);
+      });
     }
     watch();
   }
@@ -81,7 +84,9 @@ class pump : public std::enable_shared_from_this<pump> {
       } else if (loop_.watches(fd)) {
         loop_.change(fd, events);
       } else {
-        loop_.add(fd, events, [self = shared_from_this(), side](std::uint32_t ready) { self->on_events(side, ready); });
+        loop_.add(fd, events, [self = shared_from_this(), side](std::uint32_t ready) {
+          self->on_events(side, ready);
+        });
       }
     }
   }
@@ -111,7 +116,9 @@ void pump_to_gateway(agent_reactor& reactor, int from_inside, std::uint16_t gate
     address.sin_port = htons(gateway_port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (!gateway) return;
-    if (::connect(gateway.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 && errno != EINPROGRESS) return;
+    if (::connect(gateway.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 &&
+        errno != EINPROGRESS)
+      return;
     std::make_shared<pump>(reactor.loop(), std::move(inside), std::move(gateway))->start();
   });
 }

@@ -1,5 +1,6 @@
-// Joins a connection that came through an agent's gateway door with the server's own gateway on a loopback port, and
-// carries bytes both ways until both sides are done. Bounded: 64 KiB a direction. Runs on the reactor's thread.
+// Joins a connection that came through an agent's gateway door with the server's own gateway on a
+// loopback port, and carries bytes both ways until both sides are done. Bounded: 64 KiB a
+// direction. Runs on the reactor's thread.
 #pragma once
 
 #include <cstdint>

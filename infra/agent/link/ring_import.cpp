@@ -34,13 +34,15 @@ std::vector<terminal_id> list_rings(const std::string& state_directory) {
   std::vector<terminal_id> found;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator{state_directory, error}) {
-    if (entry.path().extension() == suffix) found.push_back(terminal_id{entry.path().stem().string()});
+    if (entry.path().extension() == suffix)
+      found.push_back(terminal_id{entry.path().stem().string()});
   }
   std::sort(found.begin(), found.end());
   return found;
 }
 
-host_result<ring_tail> import_ring(const std::string& state_directory, const terminal_id& terminal, std::uint64_t from) {
+host_result<ring_tail> import_ring(const std::string& state_directory, const terminal_id& terminal,
+                                   std::uint64_t from) {
   const unique_fd directory{::open(state_directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   const auto name = terminal.value + suffix;
   int error = errno;
@@ -49,7 +51,8 @@ host_result<ring_tail> import_ring(const std::string& state_directory, const ter
     const auto why = error == ESTALE   ? std::string{"it is of another boot of this machine"}
                      : error == EILSEQ ? std::string{"it is damaged or no ring file"}
                                        : std::string{std::strerror(error)};
-    return host_error{error == ENOENT ? host_errc::not_found : host_errc::io, state_directory + "/" + name + ": " + why,
+    return host_error{error == ENOENT ? host_errc::not_found : host_errc::io,
+                      state_directory + "/" + name + ": " + why,
                       "the terminal's output ends with what is stored"};
   }
   ring_tail tail;

@@ -22,7 +22,9 @@ epoll_event tagged(int fd, std::uint32_t generation, std::uint32_t events) {
 }
 }  // namespace
 
-event_loop::event_loop() : epoll_{::epoll_create1(EPOLL_CLOEXEC)} { BERTH_ASSERT(epoll_); }
+event_loop::event_loop() : epoll_{::epoll_create1(EPOLL_CLOEXEC)} {
+  BERTH_ASSERT(epoll_);
+}
 
 void event_loop::add(int fd, std::uint32_t events, handler on_events) {
   BERTH_ASSERT(fd >= 0 && !watches_.contains(fd));
@@ -46,7 +48,8 @@ void event_loop::remove(int fd) {
   BERTH_ASSERT(::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr) == 0);
 }
 
-event_loop::timer_id event_loop::after(std::chrono::milliseconds delay, std::function<void()> task) {
+event_loop::timer_id event_loop::after(std::chrono::milliseconds delay,
+                                       std::function<void()> task) {
   const auto id = ++last_timer_;
   const auto at = clock::now() + delay;
   timers_.emplace(std::pair{at, id}, std::move(task));
@@ -64,7 +67,8 @@ void event_loop::cancel(timer_id timer) {
 int event_loop::wait_ms(std::chrono::milliseconds limit) const {
   auto wait = std::min(limit, wait_max);
   if (!timers_.empty()) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(timers_.begin()->first.first - clock::now());
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(timers_.begin()->first.first - clock::now());
     wait = std::clamp(left, std::chrono::milliseconds{0}, wait);
   }
   return static_cast<int>(wait.count());

@@ -1,4 +1,5 @@
-// One thread's epoll loop with timers. Used by the program and by the server's reactor; not thread-safe.
+// One thread's epoll loop with timers. Used by the program and by the server's reactor; not
+// thread-safe.
 #pragma once
 
 #include <chrono>
@@ -29,7 +30,7 @@ class event_loop {
   timer_id after(std::chrono::milliseconds delay, std::function<void()> task);
   void cancel(timer_id timer);
 
-  void run();   // until stop()
+  void run();  // until stop()
   void stop() { stopped_ = true; }
   // Waits for events at most `wait`, runs what is due, returns.
   void run_once(std::chrono::milliseconds wait);

@@ -32,32 +32,41 @@ void agent_server::on_control(session& from, const std::string& payload) {
     return from.refuse(wire::Problem::protocol, "the first message must be Hello");
   }
   switch (packet->message_type()) {
-    case wire::Message::Claim: return on_claim(from, *packet->message_as_Claim());
-    case wire::Message::OpenTerminal: return on_open(from, *packet->message_as_OpenTerminal());
-    case wire::Message::Bind: return on_bind(from, *packet->message_as_Bind());
-    case wire::Message::Exec: return execs_.exec(*packet->message_as_Exec());
-    case wire::Message::Dial: return on_dial(from, *packet->message_as_Dial());
+    case wire::Message::Claim:
+      return on_claim(from, *packet->message_as_Claim());
+    case wire::Message::OpenTerminal:
+      return on_open(from, *packet->message_as_OpenTerminal());
+    case wire::Message::Bind:
+      return on_bind(from, *packet->message_as_Bind());
+    case wire::Message::Exec:
+      return execs_.exec(*packet->message_as_Exec());
+    case wire::Message::Dial:
+      return on_dial(from, *packet->message_as_Dial());
     case wire::Message::Shutdown: {
       const std::chrono::milliseconds grace{packet->message_as_Shutdown()->grace_ms()};
       return shut_down(std::min(grace, shutdown_grace_max));
     }
-    default: break;
+    default:
+      break;
   }
   wire::ProblematicT answer;
   answer.problem = wire::Problem::bad_request;
-  answer.message = "message kind " + std::to_string(static_cast<int>(packet->message_type())) + " is not for an agent";
+  answer.message = "message kind " + std::to_string(static_cast<int>(packet->message_type())) +
+                   " is not for an agent";
   from.send(packed(std::move(answer)));
 }
 
 void agent_server::greet(session& from, const wire::Hello& hello) {
   if (hello.protocol_min() > protocol_version_max || hello.protocol_max() < protocol_version_min)
     return from.refuse(wire::Problem::unsupported_version,
-                       "this agent speaks protocol " + std::to_string(protocol_version_min) + " to " +
-                           std::to_string(protocol_version_max));
+                       "this agent speaks protocol " + std::to_string(protocol_version_min) +
+                           " to " + std::to_string(protocol_version_max));
   if (text_of(hello.environment()) != options_.environment)
-    return from.refuse(wire::Problem::wrong_environment, "this is the agent of " + options_.environment);
+    return from.refuse(wire::Problem::wrong_environment,
+                       "this is the agent of " + options_.environment);
   if (hello.owner_epoch() < epoch_seen_)
-    return from.refuse(wire::Problem::stale_owner, "owner epoch " + std::to_string(epoch_seen_) + " was here", epoch_seen_);
+    return from.refuse(wire::Problem::stale_owner,
+                       "owner epoch " + std::to_string(epoch_seen_) + " was here", epoch_seen_);
   epoch_seen_ = hello.owner_epoch();
   if (owner_) {
     auto& old = *owner_;
@@ -93,11 +102,13 @@ void agent_server::welcome(session& to) {
 
 void agent_server::on_claim(session& from, const wire::Claim& claim) {
   if (claim.owner_epoch() < epoch_seen_)
-    return from.refuse(wire::Problem::stale_owner, "owner epoch " + std::to_string(epoch_seen_) + " was here", epoch_seen_);
+    return from.refuse(wire::Problem::stale_owner,
+                       "owner epoch " + std::to_string(epoch_seen_) + " was here", epoch_seen_);
   epoch_seen_ = claim.owner_epoch();
 }
 
-void agent_server::tell_problem(session& to, std::uint16_t channel, wire::Problem problem, const std::string& message) {
+void agent_server::tell_problem(session& to, std::uint16_t channel, wire::Problem problem,
+                                const std::string& message) {
   wire::TerminalProblemT answer;
   answer.channel = channel;
   answer.problem = problem;
@@ -127,34 +138,41 @@ void agent_server::on_open(session& from, const wire::OpenTerminal& request) {
   const auto id = text_of(request.terminal());
   const auto channel = request.channel();
   if (!is_plain_id(id) || channel == 0 || request.cols() == 0 || request.rows() == 0)
-    return tell_problem(from, channel, wire::Problem::bad_request, "a terminal needs an id, a channel, columns and rows");
+    return tell_problem(from, channel, wire::Problem::bad_request,
+                        "a terminal needs an id, a channel, columns and rows");
   if (const auto found = terminals_.find(id); found != terminals_.end()) {
     auto& known = *found->second;
-    if (!from.bind(channel, known)) return tell_problem(from, channel, wire::Problem::bad_request, "the channel is taken");
+    if (!from.bind(channel, known))
+      return tell_problem(from, channel, wire::Problem::bad_request, "the channel is taken");
     if (known.started()) tell_started(from, known);  // else its start tells
     return;
   }
   if (shutting_down_ || !make_room_for_terminal())
-    return tell_problem(from, channel, wire::Problem::limit_exceeded, "no more terminals; close ended ones");
+    return tell_problem(from, channel, wire::Problem::limit_exceeded,
+                        "no more terminals; close ended ones");
   auto made = std::make_unique<terminal>(loop_, *this, id);
-  terminal_request wanted{id, workload_of(request), request.cols(), request.rows(), request.buffer_bytes_max()};
+  terminal_request wanted{id, workload_of(request), request.cols(), request.rows(),
+                          request.buffer_bytes_max()};
   std::string problem;
   if (!made->open(spawner_, state_.get(), std::move(wanted), problem))
     return tell_problem(from, channel, wire::Problem::io, problem);
   auto& kept = *terminals_.emplace(id, std::move(made)).first->second;
-  if (!from.bind(channel, kept)) tell_problem(from, channel, wire::Problem::bad_request, "the channel is taken");
+  if (!from.bind(channel, kept))
+    tell_problem(from, channel, wire::Problem::bad_request, "the channel is taken");
 }
 
 void agent_server::on_bind(session& from, const wire::Bind& request) {
   const auto found = terminals_.find(text_of(request.terminal()));
   if (found == terminals_.end())
-    return tell_problem(from, request.channel(), wire::Problem::not_found, "no terminal " + text_of(request.terminal()));
+    return tell_problem(from, request.channel(), wire::Problem::not_found,
+                        "no terminal " + text_of(request.terminal()));
   if (!from.bind(request.channel(), *found->second))
     tell_problem(from, request.channel(), wire::Problem::bad_request, "the channel is taken");
 }
 
 void agent_server::on_dial(session& from, const wire::Dial& request) {
-  dialer_.dial(request.port(), [this, asker = &from, number = request.request()](unique_fd connected, const std::string& why) {
+  dialer_.dial(request.port(), [this, asker = &from, number = request.request()](
+                                   unique_fd connected, const std::string& why) {
     if (asker != owner_) return;  // The server asks again over its next connection.
     wire::DialDoneT done;
     done.request = number;

@@ -18,7 +18,8 @@ constexpr milliseconds after_kill{1'000};
 
 }  // namespace
 
-agent_server::agent_server(event_loop& loop, const options& options, spawner& spawner, unique_fd listener, unique_fd state)
+agent_server::agent_server(event_loop& loop, const options& options, spawner& spawner,
+                           unique_fd listener, unique_fd state)
     : loop_{loop},
       options_{options},
       spawner_{spawner},
@@ -44,7 +45,9 @@ agent_server::agent_server(event_loop& loop, const options& options, spawner& sp
   if (options_.stats_every.count() > 0) loop_.after(options_.stats_every, [this] { send_stats(); });
 }
 
-agent_server::~agent_server() { loop_.remove(listener_.get()); }
+agent_server::~agent_server() {
+  loop_.remove(listener_.get());
+}
 
 void agent_server::accept_connection() {
   unique_fd fd{::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
@@ -67,7 +70,8 @@ void agent_server::session_over(session& which, const std::string&) {
     door_.open(false);
   }
   // Not now: the session is still on the stack.
-  loop_.after(milliseconds{0}, [this] { sessions_.remove_if([](const auto& session) { return session->over(); }); });
+  loop_.after(milliseconds{0},
+              [this] { sessions_.remove_if([](const auto& session) { return session->over(); }); });
 }
 
 void agent_server::frame_came(session& from, frame&& what) {
@@ -75,28 +79,39 @@ void agent_server::frame_came(session& from, frame&& what) {
   if (!from.greeted && header.kind != frame_kind::control)
     return from.refuse(wire::Problem::protocol, "the first message must be Hello");
   switch (header.kind) {
-    case frame_kind::control: return on_control(from, what.payload);
-    case frame_kind::ping: return from.send({.kind = frame_kind::pong, .offset = header.offset});
-    case frame_kind::pong: return;
+    case frame_kind::control:
+      return on_control(from, what.payload);
+    case frame_kind::ping:
+      return from.send({.kind = frame_kind::pong, .offset = header.offset});
+    case frame_kind::pong:
+      return;
     case frame_kind::output:
-    case frame_kind::input_ack: return from.refuse(wire::Problem::protocol, "an agent's frame came from the server");
-    default: return on_terminal_frame(from, what);
+    case frame_kind::input_ack:
+      return from.refuse(wire::Problem::protocol, "an agent's frame came from the server");
+    default:
+      return on_terminal_frame(from, what);
   }
 }
 
 void agent_server::on_terminal_frame(session& from, frame& what) {
   const auto& header = what.header;
   auto* to = from.bound(header.channel);
-  if (!to) return tell_problem(from, header.channel, wire::Problem::not_found, "nothing is bound to this channel");
+  if (!to)
+    return tell_problem(from, header.channel, wire::Problem::not_found,
+                        "nothing is bound to this channel");
   switch (header.kind) {
-    case frame_kind::input: return on_input(from, *to, what);
-    case frame_kind::follow: return from.follow(header.channel, header.offset);
-    case frame_kind::pace: return to->pace(header.offset);
+    case frame_kind::input:
+      return on_input(from, *to, what);
+    case frame_kind::follow:
+      return from.follow(header.channel, header.offset);
+    case frame_kind::pace:
+      return to->pace(header.offset);
     case frame_kind::durable:
       to->durable(header.offset);
       return to->release_asked && to->may_be_forgotten() ? forget(*to) : void();
     case frame_kind::resize:
-      return to->resize(static_cast<std::uint16_t>(header.offset), static_cast<std::uint16_t>(header.offset >> 16));
+      return to->resize(static_cast<std::uint16_t>(header.offset),
+                        static_cast<std::uint16_t>(header.offset >> 16));
     default:
       if (header.offset == 0) return to->hang_up();
       to->release_asked = to->ended();
@@ -118,15 +133,22 @@ void agent_server::on_input(session& from, terminal& to, frame& what) {
       }
       flags = to.ended() ? flag_ended : flag_full;
       break;
-    case input_table::verdict::applied: break;
-    case input_table::verdict::pending: return;
-    case input_table::verdict::unknown_stream: flags = flag_unknown_stream; break;
-    case input_table::verdict::gap: flags = flag_gap; break;
+    case input_table::verdict::applied:
+      break;
+    case input_table::verdict::pending:
+      return;
+    case input_table::verdict::unknown_stream:
+      flags = flag_unknown_stream;
+      break;
+    case input_table::verdict::gap:
+      flags = flag_gap;
+      break;
   }
   std::string payload(input_ack_bytes, '\0');
   std::copy(stream.begin(), stream.end(), payload.begin());
   store_u64(payload.data() + stream_name_bytes, sequence);
-  from.send({frame_kind::input_ack, flags, what.header.channel, 0, table.last_applied(stream)}, std::move(payload));
+  from.send({frame_kind::input_ack, flags, what.header.channel, 0, table.last_applied(stream)},
+            std::move(payload));
 }
 
 void agent_server::input_applied(terminal& who, const id_bytes& stream, std::uint64_t sequence) {

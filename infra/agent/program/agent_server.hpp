@@ -1,4 +1,5 @@
-// The agent: terminals, commands, dials and the gateway door of one environment, for whichever server owns it now.
+// The agent: terminals, commands, dials and the gateway door of one environment, for whichever
+// server owns it now.
 #pragma once
 
 #include <list>
@@ -19,14 +20,17 @@ namespace berth::agent {
 
 class agent_server : public session_owner, public terminal_owner {
  public:
-  static constexpr std::size_t terminals_max = 1024;   // ended ones included, until they may be forgotten
+  static constexpr std::size_t terminals_max =
+      1024;  // ended ones included, until they may be forgotten
   static constexpr std::size_t connections_max = 16;
 
-  agent_server(event_loop& loop, const options& options, spawner& spawner, unique_fd listener, unique_fd state);
+  agent_server(event_loop& loop, const options& options, spawner& spawner, unique_fd listener,
+               unique_fd state);
   ~agent_server();
 
   void reaped(pid_t pid, std::int32_t wait_status);
-  // Terminals are hung up and commands ended; the loop stops when all are gone, after `grace` by SIGKILL.
+  // Terminals are hung up and commands ended; the loop stops when all are gone, after `grace` by
+  // SIGKILL.
   void shut_down(std::chrono::milliseconds grace);
 
  private:
@@ -48,7 +52,8 @@ class agent_server : public session_owner, public terminal_owner {
   void on_open(session& from, const wire::OpenTerminal& request);
   void on_bind(session& from, const wire::Bind& request);
   void on_dial(session& from, const wire::Dial& request);
-  void tell_problem(session& to, std::uint16_t channel, wire::Problem problem, const std::string& message);
+  void tell_problem(session& to, std::uint16_t channel, wire::Problem problem,
+                    const std::string& message);
   void tell_started(session& to, const terminal& what);
   bool make_room_for_terminal();
   void forget(terminal& what);

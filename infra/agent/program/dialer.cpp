@@ -14,7 +14,8 @@ namespace {
 constexpr std::chrono::milliseconds connect_timeout{5'000};
 
 unique_fd begin_connect(std::uint16_t port, bool version_6, int& error) {
-  unique_fd fd{::socket(version_6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  unique_fd fd{
+      ::socket(version_6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
   sockaddr_in v4{};
   v4.sin_family = AF_INET;
   v4.sin_port = htons(port);
@@ -23,7 +24,8 @@ unique_fd begin_connect(std::uint16_t port, bool version_6, int& error) {
   v6.sin6_family = AF_INET6;
   v6.sin6_port = htons(port);
   v6.sin6_addr = in6addr_loopback;
-  const auto* address = version_6 ? reinterpret_cast<const sockaddr*>(&v6) : reinterpret_cast<const sockaddr*>(&v4);
+  const auto* address =
+      version_6 ? reinterpret_cast<const sockaddr*>(&v6) : reinterpret_cast<const sockaddr*>(&v4);
   const auto length = static_cast<socklen_t>(version_6 ? sizeof v6 : sizeof v4);
   error = fd && (::connect(fd.get(), address, length) == 0) ? 0 : errno;
   return fd;
@@ -72,7 +74,8 @@ void dialer::failed(attempt what, int error) {
     what.second = true;
     return connect(std::move(what));
   }
-  what.done({}, "cannot connect to port " + std::to_string(what.port) + " inside: " + std::strerror(error));
+  what.done({}, "cannot connect to port " + std::to_string(what.port) +
+                    " inside: " + std::strerror(error));
 }
 
 }  // namespace berth::agent

@@ -38,7 +38,8 @@ struct exec_job {
 namespace {
 
 constexpr std::size_t read_bytes = 64 * 1024;
-// A daemon left behind may hold the pipes open for ever; what the command itself wrote is in them when it exits.
+// A daemon left behind may hold the pipes open for ever; what the command itself wrote is in them
+// when it exits.
 constexpr milliseconds linger{100};
 constexpr milliseconds timeout_max{24 * 3600 * 1000};
 
@@ -71,20 +72,24 @@ void exec_table::refuse(const id_bytes& id, wire::Problem problem, const std::st
 
 void exec_table::exec(const wire::Exec& request) {
   const auto id = request.effect() ? from_wire(*request.effect()) : id_bytes{};
-  if (const auto found = outcomes_.find(id); found != outcomes_.end()) return told_(found->second.done);
+  if (const auto found = outcomes_.find(id); found != outcomes_.end())
+    return told_(found->second.done);
   if (running_.contains(id)) return;
-  if (forgotten_.contains(id)) return refuse(id, wire::Problem::outcome_unknown, "ran, and its outcome was dropped since");
+  if (forgotten_.contains(id))
+    return refuse(id, wire::Problem::outcome_unknown, "ran, and its outcome was dropped since");
   if (!request.effect() || !request.command() || request.command()->size() == 0)
     return refuse(id, wire::Problem::bad_request, "exec needs an effect id and a command");
   if (running_.size() >= running_max)
-    return refuse(id, wire::Problem::limit_exceeded, "64 commands are running; wait for one to end");
+    return refuse(id, wire::Problem::limit_exceeded,
+                  "64 commands are running; wait for one to end");
   start(id, request);
 }
 
 void exec_table::start(const id_bytes& id, const wire::Exec& request) {
   auto job = std::make_unique<exec_job>();
   std::array<unique_fd, 3> theirs;
-  if (!make_pipe(theirs[0], job->stdin_fd, true) || !make_pipe(job->output_fds[0], theirs[1], false) ||
+  if (!make_pipe(theirs[0], job->stdin_fd, true) ||
+      !make_pipe(job->output_fds[0], theirs[1], false) ||
       !make_pipe(job->output_fds[1], theirs[2], false))
     return refuse(id, wire::Problem::io, std::string{"pipe: "} + std::strerror(errno));
   auto what = workload_of(request);
@@ -101,11 +106,12 @@ void exec_table::start(const id_bytes& id, const wire::Exec& request) {
   auto& kept = *job;
   running_.emplace(id, std::move(job));
   if (request.timeout_ms() > 0) {
-    kept.timer = loop_.after(std::min(milliseconds{request.timeout_ms()}, timeout_max), [this, &kept] {
-      kept.timer = 0;
-      kept.timed_out = true;
-      kill_group(kept.pid, SIGKILL);
-    });
+    kept.timer =
+        loop_.after(std::min(milliseconds{request.timeout_ms()}, timeout_max), [this, &kept] {
+          kept.timer = 0;
+          kept.timed_out = true;
+          kill_group(kept.pid, SIGKILL);
+        });
   }
   loop_.add(kept.status.get(), EPOLLIN, [this, &kept](std::uint32_t) {
     const auto text = read_spawn_status(kept.status.get());
@@ -140,10 +146,12 @@ void exec_table::watch_output(exec_job& job, int which) {
 void exec_table::write_stdin(exec_job& job) {
   const int fd = job.stdin_fd.get();
   while (job.stdin_written < job.stdin_bytes.size()) {
-    const auto wrote = ::write(fd, job.stdin_bytes.data() + job.stdin_written, job.stdin_bytes.size() - job.stdin_written);
+    const auto wrote = ::write(fd, job.stdin_bytes.data() + job.stdin_written,
+                               job.stdin_bytes.size() - job.stdin_written);
     if (wrote < 0 && errno == EINTR) continue;
     if (wrote < 0 && errno == EAGAIN) {
-      if (!loop_.watches(fd)) loop_.add(fd, EPOLLOUT, [this, &job](std::uint32_t) { write_stdin(job); });
+      if (!loop_.watches(fd))
+        loop_.add(fd, EPOLLOUT, [this, &job](std::uint32_t) { write_stdin(job); });
       return;
     }
     if (wrote < 0) break;  // EPIPE: it does not read its input
@@ -193,7 +201,8 @@ void exec_table::finish(exec_job& job) {
   done.truncated = job.truncated;
   done.timed_out = job.timed_out;
   const auto took = event_loop::clock::now() - job.began;
-  done.duration_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(took).count());
+  done.duration_ms =
+      static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(took).count());
   const auto id = job.id;
   running_.erase(id);
   record(id, std::move(done));
@@ -205,7 +214,8 @@ void exec_table::record(const id_bytes& id, wire::ExecDoneT done) {
   outcome_order_.push_back(id);
   const auto& kept = outcomes_.emplace(id, outcome{std::move(done), bytes}).first->second;
   told_(kept.done);
-  while (outcome_order_.size() > outcomes_max || (outcome_bytes_ > outcome_bytes_max && outcome_order_.size() > 1)) {
+  while (outcome_order_.size() > outcomes_max ||
+         (outcome_bytes_ > outcome_bytes_max && outcome_order_.size() > 1)) {
     const auto oldest = outcomes_.find(outcome_order_.front());
     outcome_bytes_ -= oldest->second.bytes;
     outcomes_.erase(oldest);

@@ -1,6 +1,8 @@
-// Commands run for the server, keyed by effect id: run at most once, the outcome kept for whoever asks again.
+// Commands run for the server, keyed by effect id: run at most once, the outcome kept for whoever
+// asks again.
 //
-//   exec(id) --new--> running --done--> recorded (1024 outcomes, 32 MiB) --evicted--> outcome_unknown
+//   exec(id) --new--> running --done--> recorded (1024 outcomes, 32 MiB) --evicted-->
+//   outcome_unknown
 //                     ^ repeat attaches  ^ repeat gets the record
 #pragma once
 

@@ -1,5 +1,6 @@
-// Where programs inside reach the server's gateway: a loopback port and a unix socket. Each accepted connection is
-// handed over whole; while nobody can take it, it waits in the listener's backlog.
+// Where programs inside reach the server's gateway: a loopback port and a unix socket. Each
+// accepted connection is handed over whole; while nobody can take it, it waits in the listener's
+// backlog.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,8 @@ class gateway_door {
   gateway_door(event_loop& loop, std::function<void(unique_fd)> accepted);
   ~gateway_door();
   // What cannot be bound is left out and said in `problems`.
-  void listen(std::uint16_t port, const std::string& socket_path, std::vector<std::string>& problems);
+  void listen(std::uint16_t port, const std::string& socket_path,
+              std::vector<std::string>& problems);
   void open(bool anybody_listens);
 
  private:

@@ -39,7 +39,8 @@ std::uint64_t input_table::last_applied(const id_bytes& stream) const {
 
 void input_table::evict() {
   if (streams_.size() < streams_max) return;
-  // Streams with input on its way to the PTY stay; there is always another, the window holds fewer than streams_max.
+  // Streams with input on its way to the PTY stay; there is always another, the window holds fewer
+  // than streams_max.
   for (auto name = by_use_.begin(); name != by_use_.end(); ++name) {
     const auto found = streams_.find(*name);
     if (found->second.accepted != found->second.applied) continue;

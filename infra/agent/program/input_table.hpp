@@ -1,7 +1,9 @@
-// Input is applied once: the last applied sequence number of each input stream of one terminal. Pure.
+// Input is applied once: the last applied sequence number of each input stream of one terminal.
+// Pure.
 //
-// A stream starts at sequence 1. The least recently used of more than streams_max is evicted; its name is remembered, so
-// that a client that comes back with it is refused instead of being applied twice.
+// A stream starts at sequence 1. The least recently used of more than streams_max is evicted; its
+// name is remembered, so that a client that comes back with it is refused instead of being applied
+// twice.
 #pragma once
 
 #include <cstdint>

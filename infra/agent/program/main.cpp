@@ -10,7 +10,8 @@
 int main(int argc, char** argv) {
   const std::string_view mode = argc > 1 ? argv[1] : "";
   if (mode == "--version") {
-    std::printf("berth-agent %s protocol %d\n", berth::agent::build_name, berth::agent::protocol_version_max);
+    std::printf("berth-agent %s protocol %d\n", berth::agent::build_name,
+                berth::agent::protocol_version_max);
     return 0;
   }
   if (mode == "--launcher") return launcher_main(argc - 1, argv + 1);

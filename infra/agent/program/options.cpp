@@ -23,7 +23,9 @@ bool parse_user(const std::string& text, std::optional<user_record>& user) {
     at = end + 1;
   }
   user_record record;
-  if (parts.size() != 5 || !parse_number(parts[1], record.uid) || !parse_number(parts[2], record.gid)) return false;
+  if (parts.size() != 5 || !parse_number(parts[1], record.uid) ||
+      !parse_number(parts[2], record.gid))
+    return false;
   record.name = parts[0];
   record.home = parts[3];
   record.shell = parts[4];
@@ -31,7 +33,8 @@ bool parse_user(const std::string& text, std::optional<user_record>& user) {
   return true;
 }
 
-bool parse_variable(const std::string& text, std::vector<std::pair<std::string, std::string>>& env) {
+bool parse_variable(const std::string& text,
+                    std::vector<std::pair<std::string, std::string>>& env) {
   const auto equals = text.find('=');
   if (equals == std::string::npos || equals == 0) return false;
   env.emplace_back(text.substr(0, equals), text.substr(equals + 1));
@@ -45,7 +48,9 @@ std::map<std::string, setter> valued_options() {
     return [=](options& o, const std::string& v) { return o.*member = v, true; };
   };
   const auto fd = [](int options::*member) -> setter {
-    return [=](options& o, const std::string& v) { return parse_number(v, o.*member) && o.*member >= 0; };
+    return [=](options& o, const std::string& v) {
+      return parse_number(v, o.*member) && o.*member >= 0;
+    };
   };
   return {
       {"--environment", text(&options::environment)},
@@ -59,11 +64,14 @@ std::map<std::string, setter> valued_options() {
       {"--stat-pids-fd", fd(&options::stat_pids_fd)},
       {"--ready-fd", fd(&options::ready_fd)},
       {"--gateway-socket", text(&options::gateway_socket)},
-      {"--gateway-port", [](options& o, const std::string& v) { return parse_number(v, o.gateway_port); }},
+      {"--gateway-port",
+       [](options& o, const std::string& v) { return parse_number(v, o.gateway_port); }},
       {"--user", [](options& o, const std::string& v) { return parse_user(v, o.default_user); }},
       {"--env", [](options& o, const std::string& v) { return parse_variable(v, o.env); }},
       {"--cgroup-fd",
-       [](options& o, const std::string& v) { return parse_number(v, o.cgroup_fds.emplace_back()); }},
+       [](options& o, const std::string& v) {
+         return parse_number(v, o.cgroup_fds.emplace_back());
+       }},
       {"--stats-ms",
        [](options& o, const std::string& v) {
          std::uint32_t ms{};
@@ -94,9 +102,12 @@ std::optional<options> parse_options(int argc, char** argv, std::string& problem
       return std::nullopt;
     }
   }
-  if (parsed.environment.empty() || parsed.incarnation.empty()) problem = "--environment and --incarnation are required";
-  if (parsed.listen_fd < 0 && parsed.listen_path.empty()) problem = "--listen-fd or --listen is required";
-  if (parsed.state_fd < 0 && parsed.state_path.empty()) problem = "--state-fd or --state is required";
+  if (parsed.environment.empty() || parsed.incarnation.empty())
+    problem = "--environment and --incarnation are required";
+  if (parsed.listen_fd < 0 && parsed.listen_path.empty())
+    problem = "--listen-fd or --listen is required";
+  if (parsed.state_fd < 0 && parsed.state_path.empty())
+    problem = "--state-fd or --state is required";
   if (!problem.empty()) return std::nullopt;
   return parsed;
 }

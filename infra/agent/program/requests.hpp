@@ -6,7 +6,8 @@
 
 namespace berth::agent {
 
-// `Request` is wire::Exec or wire::OpenTerminal: both name a command, variables, a directory and a user.
+// `Request` is wire::Exec or wire::OpenTerminal: both name a command, variables, a directory and a
+// user.
 template <class Request>
 workload workload_of(const Request& request) {
   workload what;

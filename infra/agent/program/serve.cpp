@@ -29,7 +29,8 @@ int give_up(const options& options, const std::string& why) {
   return cannot_start;
 }
 
-// 0, 1 and 2 must be taken, so that no descriptor of ours lands there; of the others only the named are kept.
+// 0, 1 and 2 must be taken, so that no descriptor of ours lands there; of the others only the named
+// are kept.
 void keep_descriptors(const options& options) {
   while (true) {
     const int fd = ::open("/dev/null", O_RDWR);
@@ -39,8 +40,8 @@ void keep_descriptors(const options& options) {
     }
   }
   std::vector<int> kept = options.cgroup_fds;
-  kept.insert(kept.end(), {options.listen_fd, options.state_fd, options.stat_cpu_fd, options.stat_memory_fd,
-                           options.stat_pids_fd, options.ready_fd});
+  kept.insert(kept.end(), {options.listen_fd, options.state_fd, options.stat_cpu_fd,
+                           options.stat_memory_fd, options.stat_pids_fd, options.ready_fd});
   std::sort(kept.begin(), kept.end());
   unsigned next = 3;
   for (const int fd : kept) {
@@ -98,7 +99,8 @@ int serve_main(int argc, char** argv) {
   if (!listener) listener = listen_unix(options->listen_path, 0600);
   unique_fd state{options->state_fd};
   if (!state) state.reset(::open(options->state_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!listener || !state) return give_up(*options, std::string{"socket or state directory: "} + std::strerror(errno));
+  if (!listener || !state)
+    return give_up(*options, std::string{"socket or state directory: "} + std::strerror(errno));
   ::fcntl(listener.get(), F_SETFL, ::fcntl(listener.get(), F_GETFL) | O_NONBLOCK);
 
   event_loop loop;

@@ -11,11 +11,14 @@ constexpr std::uint64_t interactive_bytes = 4096;  // less than this waiting: go
 constexpr int frames_a_pump_max = 16;
 }  // namespace
 
-session::session(event_loop& loop, session_owner& owner, unique_fd fd) : loop_{loop}, owner_{owner}, socket_{std::move(fd)} {
+session::session(event_loop& loop, session_owner& owner, unique_fd fd)
+    : loop_{loop}, owner_{owner}, socket_{std::move(fd)} {
   loop_.add(socket_.fd(), EPOLLIN, [this](std::uint32_t events) { on_events(events); });
 }
 
-session::~session() { loop_.remove(socket_.fd()); }
+session::~session() {
+  loop_.remove(socket_.fd());
+}
 
 void session::end(const std::string& why) {
   if (over_) return;
@@ -29,7 +32,8 @@ void session::on_events(std::uint32_t events) {
     const auto status = socket_.receive([this](frame&& what) {
       if (!refused_ && !over_) owner_.frame_came(*this, std::move(what));
     });
-    if (status == frame_socket::status::bad_frame && !refused_) refuse(wire::Problem::protocol, socket_.problem());
+    if (status == frame_socket::status::bad_frame && !refused_)
+      refuse(wire::Problem::protocol, socket_.problem());
     if (status == frame_socket::status::closed) return end(socket_.problem());
   }
   pump();
@@ -57,7 +61,8 @@ void session::refuse(wire::Problem problem, const std::string& message, std::uin
 
 bool session::bind(std::uint16_t number, terminal& to) {
   if (number == 0 || channels_.size() >= channels_max) return false;
-  if (const auto found = channels_.find(number); found != channels_.end()) return found->second.to == &to;
+  if (const auto found = channels_.find(number); found != channels_.end())
+    return found->second.to == &to;
   if (by_terminal_.contains(&to)) return false;
   channels_.emplace(number, channel{&to, std::nullopt, false});
   by_terminal_.emplace(&to, number);
@@ -83,8 +88,8 @@ void session::tell_not_held(std::uint16_t number, const ring_file& ring, std::ui
   wire::TerminalProblemT problem;
   problem.channel = number;
   problem.problem = asked < ring.base() ? wire::Problem::expired : wire::Problem::bad_request;
-  problem.message = "output is held from " + std::to_string(ring.base()) + " to " + std::to_string(ring.end()) +
-                    ", not at " + std::to_string(asked);
+  problem.message = "output is held from " + std::to_string(ring.base()) + " to " +
+                    std::to_string(ring.end()) + ", not at " + std::to_string(asked);
   problem.first_offset = ring.base();
   send(packed(std::move(problem)));
 }
@@ -98,7 +103,8 @@ void session::follow(std::uint16_t number, std::uint64_t from) {
   channel.end_told = false;
 }
 
-// One frame of the followed terminal that has least waiting, if that is little, else of the next in turn.
+// One frame of the followed terminal that has least waiting, if that is little, else of the next in
+// turn.
 bool session::send_output() {
   channel* chosen = nullptr;
   std::uint16_t chosen_number = 0;
@@ -125,14 +131,17 @@ bool session::send_output() {
   }
   if (!chosen) return false;
   const auto bytes = chosen->to->ring().readable(*chosen->next, data_bytes_max);
-  socket_.send_direct({.kind = frame_kind::output, .channel = chosen_number, .offset = *chosen->next}, bytes);
+  socket_.send_direct(
+      {.kind = frame_kind::output, .channel = chosen_number, .offset = *chosen->next}, bytes);
   *chosen->next += bytes.size();
   return true;
 }
 
 void session::tell_ends() {
   for (auto& [number, channel] : channels_) {
-    if (!channel.next || channel.end_told || !channel.to->ended() || *channel.next != channel.to->ring().end()) continue;
+    if (!channel.next || channel.end_told || !channel.to->ended() ||
+        *channel.next != channel.to->ring().end())
+      continue;
     channel.end_told = true;
     channel.to->end_was_told = true;
     const auto status = channel.to->wait_status();

@@ -1,5 +1,6 @@
-// One connection of a server: its channels and what is to be sent on it. Terminal output is never queued: it is sent
-// from the ring whenever the socket has nothing else to do, the terminal with least to say first.
+// One connection of a server: its channels and what is to be sent on it. Terminal output is never
+// queued: it is sent from the ring whenever the socket has nothing else to do, the terminal with
+// least to say first.
 #pragma once
 
 #include <cstdint>
@@ -20,12 +21,14 @@ class session_owner {
  public:
   virtual ~session_owner() = default;
   virtual void frame_came(session& from, frame&& what) = 0;
-  virtual void session_over(session& which, const std::string& why) = 0;  // may destroy it later, not in the call
+  virtual void session_over(session& which,
+                            const std::string& why) = 0;  // may destroy it later, not in the call
 };
 
 class session {
  public:
-  static constexpr std::size_t queued_bytes_max = 16 * 1024 * 1024;  // of answers; beyond it the server does not read
+  static constexpr std::size_t queued_bytes_max =
+      16 * 1024 * 1024;  // of answers; beyond it the server does not read
   static constexpr std::size_t channels_max = 4096;
 
   session(event_loop& loop, session_owner& owner, unique_fd fd);
@@ -35,7 +38,8 @@ class session {
   // Queues a control message; it leaves with the next pump().
   void send(std::string packet, unique_fd descriptor = {});
   void send(frame_header header, std::string payload = {});
-  void refuse(wire::Problem problem, const std::string& message, std::uint64_t epoch_seen = 0);  // and ends it
+  void refuse(wire::Problem problem, const std::string& message,
+              std::uint64_t epoch_seen = 0);  // and ends it
   void pump();
   void drop() { end("dropped"); }  // now, whatever is queued
 

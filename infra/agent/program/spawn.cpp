@@ -16,7 +16,8 @@ namespace berth::agent {
 namespace {
 
 constexpr const char* default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-constexpr int status_slot = 3;  // where the child keeps the status descriptor while it closes the others
+constexpr int status_slot =
+    3;  // where the child keeps the status descriptor while it closes the others
 
 [[noreturn]] void fail_child(int status_fd, const std::string& what) {
   const auto line = what + ": " + std::strerror(errno);
@@ -64,20 +65,25 @@ bool spawner::prepare(std::string& problem) {
 }
 
 std::optional<user_record> spawner::user_for(const std::string& name) const {
-  if (options_.default_user && (name.empty() || name == options_.default_user->name)) return options_.default_user;
+  if (options_.default_user && (name.empty() || name == options_.default_user->name))
+    return options_.default_user;
   return find_user(name.empty() ? "dev" : name);
 }
 
-std::vector<std::string> spawner::environment_of(const workload& what, const user_record& user) const {
+std::vector<std::string> spawner::environment_of(const workload& what,
+                                                 const user_record& user) const {
   std::map<std::string, std::string> all{
-      {"HOME", user.home},       {"USER", user.name},  {"LOGNAME", user.name}, {"SHELL", name_of_default_shell(user)},
-      {"PATH", default_path},    {"LANG", "C.UTF-8"},  {"BERTH", "1"},         {"BERTH_ENVIRONMENT", options_.environment},
+      {"HOME", user.home},    {"USER", user.name},
+      {"LOGNAME", user.name}, {"SHELL", name_of_default_shell(user)},
+      {"PATH", default_path}, {"LANG", "C.UTF-8"},
+      {"BERTH", "1"},         {"BERTH_ENVIRONMENT", options_.environment},
   };
   if (what.controlling_terminal) {
     all["TERM"] = "xterm-256color";
     all["COLORTERM"] = "truecolor";
   }
-  if (options_.gateway_port != 0) all["BERTH_GATEWAY"] = "http://127.0.0.1:" + std::to_string(options_.gateway_port);
+  if (options_.gateway_port != 0)
+    all["BERTH_GATEWAY"] = "http://127.0.0.1:" + std::to_string(options_.gateway_port);
   for (const auto& [name, value] : options_.env) all[name] = value;
   for (const auto& [name, value] : what.env) all[name] = value;
   std::vector<std::string> lines;
@@ -98,16 +104,23 @@ void spawner::run_child(const workload& what, const user_record& user, int statu
   if (status_fd != status_slot) ::dup3(status_fd, status_slot, O_CLOEXEC);
   ::close_range(status_slot + 1, ~0u, 0);
   ::umask(022);
-  if (options_.drop_caps && !drop_capabilities()) fail_child(status_slot, "cannot drop capabilities");
+  if (options_.drop_caps && !drop_capabilities())
+    fail_child(status_slot, "cannot drop capabilities");
   if (::geteuid() == 0) {
     const auto groups = groups_of(user);
-    if (::setgroups(groups.size(), groups.data()) != 0 && user.uid != 0) fail_child(status_slot, "cannot set groups");
+    if (::setgroups(groups.size(), groups.data()) != 0 && user.uid != 0)
+      fail_child(status_slot, "cannot set groups");
     if (::setgid(user.gid) != 0) fail_child(status_slot, "cannot set the group");
   }
-  if (!filter_.empty() && !install_filter(filter_)) fail_child(status_slot, "cannot install the system call filter");
-  if (user.uid != ::geteuid() && ::setuid(user.uid) != 0) fail_child(status_slot, "cannot become " + user.name);
+  if (!filter_.empty() && !install_filter(filter_))
+    fail_child(status_slot, "cannot install the system call filter");
+  if (user.uid != ::geteuid() && ::setuid(user.uid) != 0)
+    fail_child(status_slot, "cannot become " + user.name);
   auto directory = what.working_directory;
-  if (directory.empty()) directory = is_directory("/workspace") ? "/workspace" : is_directory(user.home) ? user.home : "/";
+  if (directory.empty())
+    directory = is_directory("/workspace") ? "/workspace"
+                : is_directory(user.home)  ? user.home
+                                           : "/";
   if (::chdir(directory.c_str()) != 0) fail_child(status_slot, "cannot enter " + directory);
   auto lines = environment_of(what, user);
   auto environment = pointers_to(lines);
@@ -150,7 +163,8 @@ std::optional<spawned> spawner::start(const workload& what, std::string& problem
 std::optional<std::string> read_spawn_status(int fd) {
   char text[512];
   const auto got = ::read(fd, text, sizeof text);
-  if (got < 0) return errno == EAGAIN || errno == EINTR ? std::nullopt : std::optional{std::string{}};
+  if (got < 0)
+    return errno == EAGAIN || errno == EINTR ? std::nullopt : std::optional{std::string{}};
   return std::string{text, static_cast<std::size_t>(got)};
 }
 

@@ -1,5 +1,6 @@
-// Starts one workload process. The child leaves the agent behind: workload cgroups, own session, no inherited
-// descriptor, default signals, the user's ids, and with confinement no capability or system call it should not have.
+// Starts one workload process. The child leaves the agent behind: workload cgroups, own session, no
+// inherited descriptor, default signals, the user's ids, and with confinement no capability or
+// system call it should not have.
 #pragma once
 
 #include <sys/types.h>

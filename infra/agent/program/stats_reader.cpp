@@ -22,7 +22,9 @@ std::string read_all(int fd) {
   return got > 0 ? std::string{text, static_cast<std::size_t>(got)} : std::string{};
 }
 
-std::uint64_t number_in(int fd) { return std::strtoull(read_all(fd).c_str(), nullptr, 10); }
+std::uint64_t number_in(int fd) {
+  return std::strtoull(read_all(fd).c_str(), nullptr, 10);
+}
 
 // cgroup v1 cpuacct.usage is nanoseconds; v2 cpu.stat has a line `usage_usec N`.
 std::uint64_t cpu_us_in(int fd) {
@@ -33,18 +35,21 @@ std::uint64_t cpu_us_in(int fd) {
   return std::strtoull(text.c_str(), nullptr, 10) / 1000;
 }
 
-// utime, stime (ticks) and rss (pages) follow the command's name, which may hold anything but ends at the last ')'.
+// utime, stime (ticks) and rss (pages) follow the command's name, which may hold anything but ends
+// at the last ')'.
 void add_process(const std::string& stat, wire::StatsT& stats) {
   const auto close = stat.rfind(')');
   unsigned long utime = 0;
   unsigned long stime = 0;
   long rss = 0;
-  if (close == std::string::npos ||
-      std::sscanf(stat.c_str() + close + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d %*u %*u %ld",
-                  &utime, &stime, &rss) != 3)
+  if (close == std::string::npos || std::sscanf(stat.c_str() + close + 1,
+                                                " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu "
+                                                "%lu %*d %*d %*d %*d %*d %*d %*u %*u %ld",
+                                                &utime, &stime, &rss) != 3)
     return;
   stats.cpu_us += (utime + stime) * 1'000'000 / static_cast<unsigned long>(::sysconf(_SC_CLK_TCK));
-  stats.memory_bytes += static_cast<std::uint64_t>(rss) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  stats.memory_bytes +=
+      static_cast<std::uint64_t>(rss) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   ++stats.pids;
 }
 
@@ -53,7 +58,8 @@ void sum_processes(wire::StatsT& stats) {
   if (!proc) return;
   while (const auto* entry = ::readdir(proc.get())) {
     if (!std::isdigit(static_cast<unsigned char>(entry->d_name[0]))) continue;
-    const unique_fd fd{::openat(::dirfd(proc.get()), (std::string{entry->d_name} + "/stat").c_str(), O_RDONLY | O_CLOEXEC)};
+    const unique_fd fd{::openat(::dirfd(proc.get()), (std::string{entry->d_name} + "/stat").c_str(),
+                                O_RDONLY | O_CLOEXEC)};
     if (fd) add_process(read_all(fd.get()), stats);
   }
 }
@@ -62,10 +68,12 @@ void sum_processes(wire::StatsT& stats) {
 
 wire::StatsT read_stats(const options& options) {
   wire::StatsT stats;
-  if (options.stat_cpu_fd < 0 && options.stat_memory_fd < 0 && options.stat_pids_fd < 0) sum_processes(stats);
+  if (options.stat_cpu_fd < 0 && options.stat_memory_fd < 0 && options.stat_pids_fd < 0)
+    sum_processes(stats);
   if (options.stat_cpu_fd >= 0) stats.cpu_us = cpu_us_in(options.stat_cpu_fd);
   if (options.stat_memory_fd >= 0) stats.memory_bytes = number_in(options.stat_memory_fd);
-  if (options.stat_pids_fd >= 0) stats.pids = static_cast<std::uint32_t>(number_in(options.stat_pids_fd));
+  if (options.stat_pids_fd >= 0)
+    stats.pids = static_cast<std::uint32_t>(number_in(options.stat_pids_fd));
   struct statvfs disk {};
   if (::statvfs("/", &disk) == 0) stats.disk_bytes = (disk.f_blocks - disk.f_bfree) * disk.f_frsize;
   return stats;

@@ -1,4 +1,5 @@
-// What the workload uses now: from the cgroup files the launcher handed over, else summed over /proc.
+// What the workload uses now: from the cgroup files the launcher handed over, else summed over
+// /proc.
 #pragma once
 
 #include "infra/agent/program/options.hpp"

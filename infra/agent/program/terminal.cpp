@@ -19,8 +19,8 @@ using std::chrono::milliseconds;
 constexpr std::size_t read_turn_bytes = 64 * 1024;
 constexpr milliseconds kill_after_hang_up{5'000};
 constexpr milliseconds disk_full_retry{1'000};
-// More than a PTY can hold: all the program wrote before its exit is inside it. What others write after it does not
-// keep the terminal open for ever.
+// More than a PTY can hold: all the program wrote before its exit is inside it. What others write
+// after it does not keep the terminal open for ever.
 constexpr std::uint64_t read_after_exit_bytes_max = 1024 * 1024;
 constexpr gid_t tty_group = 5;
 }  // namespace
@@ -33,7 +33,8 @@ terminal::~terminal() {
   if (ring_) ::unlinkat(state_directory_, (id_ + ".ring").c_str(), 0);
 }
 
-bool terminal::make_pty(const terminal_request& request, const user_record& user, std::string& problem) {
+bool terminal::make_pty(const terminal_request& request, const user_record& user,
+                        std::string& problem) {
   pty_.reset(::open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
   int unlocked = 0;
   if (pty_ && ::ioctl(pty_.get(), TIOCSPTLCK, &unlocked) == 0)
@@ -54,7 +55,8 @@ bool terminal::make_pty(const terminal_request& request, const user_record& user
   return true;
 }
 
-bool terminal::open(spawner& spawner, int state_directory, terminal_request request, std::string& problem) {
+bool terminal::open(spawner& spawner, int state_directory, terminal_request request,
+                    std::string& problem) {
   const auto user = spawner.user_for(request.program.user);
   if (!user) {
     problem = "no such user: " + request.program.user;
@@ -95,7 +97,9 @@ void terminal::on_status() {
 std::size_t terminal::room() const {
   if (disk_full_) return 0;
   const auto end = ring_->end();
-  const auto paced = closing_ || read_until_ == pace_free ? pace_free : read_until_ > end ? read_until_ - end : 0;
+  const auto paced = closing_ || read_until_ == pace_free ? pace_free
+                     : read_until_ > end                  ? read_until_ - end
+                                                          : 0;
   return static_cast<std::size_t>(std::min(paced, ring_->free_bytes()));
 }
 
@@ -150,7 +154,8 @@ void terminal::read_turn() {
   const auto before = ring_->end();
   const auto how = hung_up_ ? read_end::hung_up : read_some(read_turn_bytes);
   if (how == read_end::hung_up) hung_up_ = true;
-  const bool drained = how == read_end::hung_up || how == read_end::empty || read_after_exit_ > read_after_exit_bytes_max ||
+  const bool drained = how == read_end::hung_up || how == read_end::empty ||
+                       read_after_exit_ > read_after_exit_bytes_max ||
                        (killed_ && how == read_end::no_room);
   if (ring_->end() != before) owner_.output_grew(*this);
   if (wait_status_ && drained) return finish();
@@ -193,7 +198,8 @@ void terminal::write_some() {
   while (!pending_input_.empty() && pty_) {
     auto& next = pending_input_.front();
     while (next.written < next.bytes.size()) {
-      const auto wrote = ::write(pty_.get(), next.bytes.data() + next.written, next.bytes.size() - next.written);
+      const auto wrote =
+          ::write(pty_.get(), next.bytes.data() + next.written, next.bytes.size() - next.written);
       if (wrote < 0 && errno == EINTR) continue;
       if (wrote <= 0) return;
       next.written += static_cast<std::size_t>(wrote);
@@ -227,7 +233,8 @@ void terminal::durable(std::uint64_t offset) {
 void terminal::signal_all(int number) {
   if (pid_ <= 0 || wait_status_) return;
   pid_t foreground = 0;
-  if (pty_ && ::ioctl(pty_.get(), TIOCGPGRP, &foreground) == 0 && foreground > 0 && foreground != pid_)
+  if (pty_ && ::ioctl(pty_.get(), TIOCGPGRP, &foreground) == 0 && foreground > 0 &&
+      foreground != pid_)
     ::kill(-foreground, number);
   if (::kill(-pid_, number) != 0) ::kill(pid_, number);
 }

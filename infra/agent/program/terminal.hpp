@@ -1,9 +1,10 @@
-// One PTY: its program, its output in the ring file, its input. Lives from open to the server's last word about it.
+// One PTY: its program, its output in the ring file, its input. Lives from open to the server's
+// last word about it.
 //
 //   starting -> running -> leaving (program gone, PTY not empty) -> ended
 //
-// Output is read only while there is room: below the pace (read_until) and inside the ring. What is not read blocks the
-// program, it is never lost. ended comes after the last byte.
+// Output is read only while there is room: below the pace (read_until) and inside the ring. What is
+// not read blocks the program, it is never lost. ended comes after the last byte.
 #pragma once
 
 #include <deque>
@@ -24,7 +25,8 @@ class terminal_owner {
  public:
   virtual ~terminal_owner() = default;
   virtual void terminal_started(terminal& who) = 0;
-  virtual void terminal_failed(terminal& who, const std::string& why) = 0;  // never ran; may be destroyed in it
+  virtual void terminal_failed(terminal& who,
+                               const std::string& why) = 0;  // never ran; may be destroyed in it
   virtual void output_grew(terminal& who) = 0;
   virtual void input_applied(terminal& who, const id_bytes& stream, std::uint64_t sequence) = 0;
   virtual void terminal_ended(terminal& who) = 0;
@@ -40,13 +42,16 @@ struct terminal_request {
 
 class terminal {
  public:
-  static constexpr std::size_t pending_input_bytes_max = 256 * 1024;  // a server has at most 64 KiB under way
+  static constexpr std::size_t pending_input_bytes_max =
+      256 * 1024;  // a server has at most 64 KiB under way
 
-  terminal(event_loop& loop, terminal_owner& owner, std::string id) : loop_{loop}, owner_{owner}, id_{std::move(id)} {}
+  terminal(event_loop& loop, terminal_owner& owner, std::string id)
+      : loop_{loop}, owner_{owner}, id_{std::move(id)} {}
   terminal(const terminal&) = delete;
   ~terminal();
 
-  // False and the reason if nothing was started. Otherwise terminal_started or terminal_failed follows.
+  // False and the reason if nothing was started. Otherwise terminal_started or terminal_failed
+  // follows.
   bool open(spawner& spawner, int state_directory, terminal_request request, std::string& problem);
 
   const std::string& id() const { return id_; }
@@ -99,13 +104,14 @@ class terminal {
   std::optional<ring_file> ring_;
   int state_directory_ = -1;
   unique_fd pty_;
-  unique_fd peer_;  // held until the program is gone, so that one which closes and reopens its terminal does not end it
+  unique_fd peer_;  // held until the program is gone, so that one which closes and reopens its
+                    // terminal does not end it
   unique_fd status_;
   pid_t pid_ = -1;
   bool started_ = false;
   bool ended_ = false;
-  bool hung_up_ = false;   // the PTY said end of file
-  bool closing_ = false;   // the server hung up: the pace no longer holds
+  bool hung_up_ = false;  // the PTY said end of file
+  bool closing_ = false;  // the server hung up: the pace no longer holds
   bool killed_ = false;
   bool disk_full_ = false;
   std::optional<std::int32_t> wait_status_;

@@ -18,7 +18,8 @@ std::optional<user_record> scan_users(Matches matches) {
   if (!passwd) return std::nullopt;
   while (const auto* entry = ::fgetpwent(passwd.get())) {
     if (!matches(*entry)) continue;
-    return user_record{entry->pw_name, entry->pw_uid, entry->pw_gid, entry->pw_dir, entry->pw_shell};
+    return user_record{entry->pw_name, entry->pw_uid, entry->pw_gid, entry->pw_dir,
+                       entry->pw_shell};
   }
   return std::nullopt;
 }

@@ -1,4 +1,5 @@
-// Users as the environment's own /etc/passwd and /etc/group name them; no name service, so that static linking works.
+// Users as the environment's own /etc/passwd and /etc/group name them; no name service, so that
+// static linking works.
 #pragma once
 
 #include <sys/types.h>

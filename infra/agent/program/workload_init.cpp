@@ -36,8 +36,7 @@ bool mount_proc() {
   ::sigemptyset(&child);
   ::sigaddset(&child, SIGCHLD);
   for (;;) {
-    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
-    }
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) {}
     int number = 0;
     ::sigwait(&child, &number);
   }

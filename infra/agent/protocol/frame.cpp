@@ -8,7 +8,8 @@
 namespace berth::agent {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "the header is stored as it stands in memory");
+static_assert(std::endian::native == std::endian::little,
+              "the header is stored as it stands in memory");
 
 struct rule {
   std::uint8_t flags_allowed;
@@ -20,24 +21,32 @@ struct rule {
 std::optional<rule> rule_of(frame_kind kind) {
   constexpr std::uint8_t ack_flags = flag_unknown_stream | flag_gap | flag_ended | flag_full;
   switch (kind) {
-    case frame_kind::control: return rule{flag_descriptor, false, 1, control_bytes_max};
-    case frame_kind::output: return rule{0, true, 1, data_bytes_max};
-    case frame_kind::input: return rule{0, true, stream_name_bytes, data_bytes_max};
-    case frame_kind::input_ack: return rule{ack_flags, true, input_ack_bytes, input_ack_bytes};
+    case frame_kind::control:
+      return rule{flag_descriptor, false, 1, control_bytes_max};
+    case frame_kind::output:
+      return rule{0, true, 1, data_bytes_max};
+    case frame_kind::input:
+      return rule{0, true, stream_name_bytes, data_bytes_max};
+    case frame_kind::input_ack:
+      return rule{ack_flags, true, input_ack_bytes, input_ack_bytes};
     case frame_kind::follow:
     case frame_kind::pace:
     case frame_kind::durable:
     case frame_kind::resize:
-    case frame_kind::close: return rule{0, true, 0, 0};
+    case frame_kind::close:
+      return rule{0, true, 0, 0};
     case frame_kind::ping:
-    case frame_kind::pong: return rule{0, false, 0, 0};
+    case frame_kind::pong:
+      return rule{0, false, 0, 0};
   }
   return std::nullopt;
 }
 
 }  // namespace
 
-void store_u64(char* at, std::uint64_t value) { std::memcpy(at, &value, sizeof value); }
+void store_u64(char* at, std::uint64_t value) {
+  std::memcpy(at, &value, sizeof value);
+}
 
 std::uint64_t load_u64(const char* at) {
   std::uint64_t value{};
@@ -57,11 +66,16 @@ std::array<char, frame_header_bytes> encode(const frame_header& header) {
 
 const char* name_of(frame_errc code) {
   switch (code) {
-    case frame_errc::unknown_kind: return "unknown_kind";
-    case frame_errc::bad_flags: return "bad_flags";
-    case frame_errc::bad_channel: return "bad_channel";
-    case frame_errc::too_long: return "too_long";
-    case frame_errc::too_short: return "too_short";
+    case frame_errc::unknown_kind:
+      return "unknown_kind";
+    case frame_errc::bad_flags:
+      return "bad_flags";
+    case frame_errc::bad_channel:
+      return "bad_channel";
+    case frame_errc::too_long:
+      return "too_long";
+    case frame_errc::too_short:
+      return "too_short";
   }
   return "unknown";
 }
@@ -71,7 +85,9 @@ std::string frame_error::text() const {
 }
 
 void frame_decoder::check(const frame_header& header) {
-  const auto fail = [&](frame_errc code) { error_ = frame_error{code, consumed_ - frame_header_bytes}; };
+  const auto fail = [&](frame_errc code) {
+    error_ = frame_error{code, consumed_ - frame_header_bytes};
+  };
   const auto rule = rule_of(header.kind);
   if (!rule) return fail(frame_errc::unknown_kind);
   if (header.flags & ~rule->flags_allowed) return fail(frame_errc::bad_flags);

@@ -92,7 +92,8 @@ void frame_socket::send_direct(frame_header header, std::string_view payload) {
   if (status_ != status::open) return;
   header.length = static_cast<std::uint32_t>(payload.size());
   auto raw = encode(header);
-  std::array<iovec, 2> parts{{{raw.data(), raw.size()}, {const_cast<char*>(payload.data()), payload.size()}}};
+  std::array<iovec, 2> parts{
+      {{raw.data(), raw.size()}, {const_cast<char*>(payload.data()), payload.size()}}};
   msghdr message{};
   message.msg_iov = parts.data();
   message.msg_iovlen = parts.size();
@@ -114,7 +115,8 @@ void frame_socket::send_direct(frame_header header, std::string_view payload) {
 
 frame_socket::status frame_socket::flush() {
   while (status_ == status::open && !queue_.empty()) {
-    // One descriptor a message: a message that carries one starts with its frame and ends before the next such frame.
+    // One descriptor a message: a message that carries one starts with its frame and ends before
+    // the next such frame.
     std::array<iovec, gather_max> parts{};
     std::size_t count = 0;
     for (auto& next : queue_) {

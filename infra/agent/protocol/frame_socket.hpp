@@ -1,4 +1,5 @@
-// A connected unix stream socket that carries frames and file descriptors. Non-blocking; one thread.
+// A connected unix stream socket that carries frames and file descriptors. Non-blocking; one
+// thread.
 #pragma once
 
 #include <sys/socket.h>
@@ -22,15 +23,16 @@ class frame_socket {
   explicit frame_socket(unique_fd fd);
 
   int fd() const { return fd_.get(); }
-  // Reads what is there, at most one buffer, and hands over whole frames in order. The sink may enqueue. After a bad
-  // frame nothing more is received; what is queued can still be sent.
+  // Reads what is there, at most one buffer, and hands over whole frames in order. The sink may
+  // enqueue. After a bad frame nothing more is received; what is queued can still be sent.
   status receive(const sink& on_frame);
   // A descriptor that came with a `flag_descriptor` frame, in order.
   unique_fd take_descriptor();
 
   // Queues behind what is queued. The descriptor travels with the frame's first byte.
   void enqueue(frame_header header, std::string payload = {}, unique_fd descriptor = {});
-  // Writes header and payload at once, past no queue: only when idle(). What the socket did not take is copied and queued.
+  // Writes header and payload at once, past no queue: only when idle(). What the socket did not
+  // take is copied and queued.
   void send_direct(frame_header header, std::string_view payload);
   // Writes the queue until it is empty or the socket is full.
   status flush();

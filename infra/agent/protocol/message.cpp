@@ -12,7 +12,9 @@ std::uint64_t half(const std::uint8_t* bytes) {
 }
 }  // namespace
 
-wire::Id to_wire(const id_bytes& id) { return {half(id.data()), half(id.data() + 8)}; }
+wire::Id to_wire(const id_bytes& id) {
+  return {half(id.data()), half(id.data() + 8)};
+}
 
 id_bytes from_wire(const wire::Id& id) {
   id_bytes bytes{};
@@ -28,7 +30,8 @@ const wire::Packet* verified_packet(std::string_view payload) {
   flatbuffers::Verifier verifier{data, payload.size(), depth_max, tables_max};
   if (!verifier.VerifyBuffer<wire::Packet>(nullptr)) return nullptr;
   const auto* packet = flatbuffers::GetRoot<wire::Packet>(data);
-  // A union member newer than this build passes the verifier; NONE or a missing table is nobody's message.
+  // A union member newer than this build passes the verifier; NONE or a missing table is nobody's
+  // message.
   if (packet->message_type() == wire::Message::NONE || packet->message() == nullptr) return nullptr;
   return packet;
 }

@@ -16,7 +16,8 @@ using id_bytes = std::array<std::uint8_t, 16>;
 wire::Id to_wire(const id_bytes& id);
 id_bytes from_wire(const wire::Id& id);
 
-// Nothing if the bytes are not one whole packet with a message of a kind known here. The pointer lives as long as the bytes.
+// Nothing if the bytes are not one whole packet with a message of a kind known here. The pointer
+// lives as long as the bytes.
 const wire::Packet* verified_packet(std::string_view payload);
 
 // Serializes one message; `Table` is an object API type such as wire::HelloT.
@@ -29,9 +30,12 @@ std::string packed(Table message) {
   return {reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize()};
 }
 
-inline std::string text_of(const flatbuffers::String* text) { return text ? text->str() : std::string{}; }
+inline std::string text_of(const flatbuffers::String* text) {
+  return text ? text->str() : std::string{};
+}
 inline std::string bytes_of(const flatbuffers::Vector<std::uint8_t>* bytes) {
-  return bytes ? std::string{reinterpret_cast<const char*>(bytes->data()), bytes->size()} : std::string{};
+  return bytes ? std::string{reinterpret_cast<const char*>(bytes->data()), bytes->size()}
+               : std::string{};
 }
 inline std::vector<std::uint8_t> to_vector(std::string_view bytes) {
   const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());

@@ -21,7 +21,8 @@ constexpr std::uint32_t ring_version = 1;
 std::uint64_t fixed_check_of(const ring_header& header) {
   const auto* bytes = reinterpret_cast<const unsigned char*>(&header);
   std::uint64_t hash = 14695981039346656037ull;
-  for (std::size_t i = 0; i < offsetof(ring_header, fixed_check); ++i) hash = (hash ^ bytes[i]) * 1099511628211ull;
+  for (std::size_t i = 0; i < offsetof(ring_header, fixed_check); ++i)
+    hash = (hash ^ bytes[i]) * 1099511628211ull;
   return hash;
 }
 
@@ -70,16 +71,19 @@ ring_file::~ring_file() {
   if (header_) ::munmap(header_, mapped_);
 }
 
-std::optional<ring_file> ring_file::create(int directory, const std::string& name, std::uint64_t capacity, int& error) {
+std::optional<ring_file> ring_file::create(int directory, const std::string& name,
+                                           std::uint64_t capacity, int& error) {
   capacity = std::clamp(capacity, ring_capacity_bytes_min, ring_capacity_bytes_max);
   capacity = (capacity + 4095) / 4096 * 4096;
   const auto bytes = static_cast<std::size_t>(capacity) + ring_header_bytes;
-  unique_fd fd{::openat(directory, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)};
+  unique_fd fd{
+      ::openat(directory, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)};
   if (!fd) {
     error = errno;
     return std::nullopt;
   }
-  auto* header = ::ftruncate(fd.get(), static_cast<off_t>(bytes)) == 0 && reserve_space(fd.get(), 0, ring_header_bytes)
+  auto* header = ::ftruncate(fd.get(), static_cast<off_t>(bytes)) == 0 &&
+                         reserve_space(fd.get(), 0, ring_header_bytes)
                      ? map_file(fd.get(), bytes, PROT_READ | PROT_WRITE)
                      : nullptr;
   if (!header) {
@@ -112,9 +116,11 @@ std::optional<ring_file> ring_file::open(int directory, const std::string& name,
     return std::nullopt;
   }
   ring_file file{std::move(fd), header, bytes};
-  const bool sound = std::memcmp(header->magic, ring_magic, sizeof ring_magic) == 0 && header->version == ring_version &&
-                     header->fixed_check == fixed_check_of(*header) && header->capacity == bytes - ring_header_bytes &&
-                     file.base() <= file.end() && file.end() - file.base() <= header->capacity;
+  const bool sound = std::memcmp(header->magic, ring_magic, sizeof ring_magic) == 0 &&
+                     header->version == ring_version &&
+                     header->fixed_check == fixed_check_of(*header) &&
+                     header->capacity == bytes - ring_header_bytes && file.base() <= file.end() &&
+                     file.end() - file.base() <= header->capacity;
   if (!sound) return std::nullopt;
   if (std::strncmp(header->boot_id, boot_id().c_str(), sizeof header->boot_id) != 0) {
     error = ESTALE;
@@ -133,7 +139,8 @@ bool ring_file::take_chunk(std::size_t index) {
   if (taken_[index]) return true;
   const auto at = index * ring_chunk_bytes;
   const auto bytes = std::min<std::size_t>(ring_chunk_bytes, mapped_ - ring_header_bytes - at);
-  taken_[index] = reserve_space(fd_.get(), static_cast<off_t>(ring_header_bytes + at), static_cast<off_t>(bytes));
+  taken_[index] = reserve_space(fd_.get(), static_cast<off_t>(ring_header_bytes + at),
+                                static_cast<off_t>(bytes));
   return taken_[index];
 }
 
@@ -156,7 +163,8 @@ void ring_file::drop_below(std::uint64_t offset) {
   const auto to = std::clamp(offset, from, end());
   header_->base.store(to, std::memory_order_release);
   if (from / ring_chunk_bytes == to / ring_chunk_bytes) return;
-  // Give back every chunk that holds no kept byte. Chunks count from the start of the data area, so go round by position.
+  // Give back every chunk that holds no kept byte. Chunks count from the start of the data area, so
+  // go round by position.
   const auto keep_first = static_cast<std::size_t>(to % capacity()) / ring_chunk_bytes;
   const auto keep_last = static_cast<std::size_t>(end() % capacity()) / ring_chunk_bytes;
   const bool wraps = to % capacity() > end() % capacity();
@@ -166,8 +174,8 @@ void ring_file::drop_below(std::uint64_t offset) {
     if (!taken_[i] || kept) continue;
     const auto at = i * ring_chunk_bytes;
     const auto bytes = std::min<std::size_t>(ring_chunk_bytes, mapped_ - ring_header_bytes - at);
-    ::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(ring_header_bytes + at),
-                static_cast<off_t>(bytes));
+    ::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                static_cast<off_t>(ring_header_bytes + at), static_cast<off_t>(bytes));
     taken_[i] = false;
   }
 }
@@ -180,7 +188,8 @@ void ring_file::set_ended(std::int32_t wait_status) {
 std::string_view ring_file::readable(std::uint64_t offset, std::size_t bytes_max) const {
   BERTH_ASSERT(offset >= base() && offset <= end());
   const auto at = static_cast<std::size_t>(offset % capacity());
-  const auto bytes = std::min({bytes_max, static_cast<std::size_t>(end() - offset), static_cast<std::size_t>(capacity()) - at});
+  const auto bytes = std::min({bytes_max, static_cast<std::size_t>(end() - offset),
+                               static_cast<std::size_t>(capacity()) - at});
   return {data_ + at, bytes};
 }
 

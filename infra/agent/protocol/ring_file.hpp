@@ -1,15 +1,16 @@
-// The output of one terminal that the server has not stored yet: a bounded circular file, written by the agent, read by
-// the host if the agent died. Byte `offset` of the terminal lives at data position offset % capacity.
+// The output of one terminal that the server has not stored yet: a bounded circular file, written
+// by the agent, read by the host if the agent died. Byte `offset` of the terminal lives at data
+// position offset % capacity.
 //
 //   |<- header 4 KiB ->|<------------- data, capacity bytes, sparse ------------->|
 //   magic, capacity,    ...... base ############ end ......        end - base <= capacity
 //   base, end, ended
 //
-// The agent maps the file shared and stores `end` after the bytes, so that what a reader finds below `end` is there
-// even if the agent was killed between two instructions. It survives the agent, not the machine: a file of another boot
-// is refused, because pages may be missing in its middle. Disk space is taken in chunks before they are written (a full
-// disk makes writable() empty, never a SIGBUS) and given back below base.
-// Errors: errno values. Threads: one.
+// The agent maps the file shared and stores `end` after the bytes, so that what a reader finds
+// below `end` is there even if the agent was killed between two instructions. It survives the
+// agent, not the machine: a file of another boot is refused, because pages may be missing in its
+// middle. Disk space is taken in chunks before they are written (a full disk makes writable()
+// empty, never a SIGBUS) and given back below base. Errors: errno values. Threads: one.
 #pragma once
 
 #include <atomic>
@@ -45,9 +46,12 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 class ring_file {
  public:
-  // Makes a new file in the directory, or fails (EEXIST included). The capacity is rounded up to whole pages.
-  static std::optional<ring_file> create(int directory, const std::string& name, std::uint64_t capacity, int& error);
-  // Opens what an agent left, checked: EILSEQ not a ring file or damaged, ESTALE of another boot of the machine.
+  // Makes a new file in the directory, or fails (EEXIST included). The capacity is rounded up to
+  // whole pages.
+  static std::optional<ring_file> create(int directory, const std::string& name,
+                                         std::uint64_t capacity, int& error);
+  // Opens what an agent left, checked: EILSEQ not a ring file or damaged, ESTALE of another boot of
+  // the machine.
   static std::optional<ring_file> open(int directory, const std::string& name, int& error);
   ring_file(ring_file&& other) noexcept;
   ring_file& operator=(ring_file&&) = delete;
@@ -59,7 +63,8 @@ class ring_file {
   std::uint64_t free_bytes() const { return capacity() - (end() - base()); }
   std::optional<std::int32_t> wait_status() const;  // as waitpid(2) has it
 
-  // Writer: a contiguous place for the next bytes, at most `want`; nullptr if full or the disk is (errno = ENOSPC).
+  // Writer: a contiguous place for the next bytes, at most `want`; nullptr if full or the disk is
+  // (errno = ENOSPC).
   char* writable(std::size_t& want);
   void commit(std::size_t bytes);
   void drop_below(std::uint64_t offset);  // clamped to [base, end]

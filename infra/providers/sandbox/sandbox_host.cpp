@@ -299,8 +299,7 @@ bool sandbox_host::nothing_ran() const {
 }
 
 void sandbox_host::adopt_now(host_completion<std::vector<adopted_environment>> done) {
-  if (!capabilities_.works && nothing_ran())
-    return done(std::vector<adopted_environment>{});
+  if (!capabilities_.works && nothing_ran()) return done(std::vector<adopted_environment>{});
   const auto listed = launcher_->ask(message().add("do", "list"), list_timeout);
   if (!listed) return done(listed.error());
   adoption begun;

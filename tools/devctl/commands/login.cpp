@@ -67,11 +67,10 @@ void add_login_commands(CLI::App& top, app& run) {
     run.note("logged out; the token itself is still valid: `devctl token revoke` ends it");
   });
   top.add_subcommand("whoami", "the account this token belongs to")->callback([&run] {
-    run.print_object(run.authorised().get("/api/v1/auth/whoami"),
-                     {{"ACCOUNT", "account.name"},
-                      {"ID", "account.id"},
-                      {"ROLE", "account.role"},
-                      {"TOKEN", "token_id"}});
+    run.print_object(run.authorised().get("/api/v1/auth/whoami"), {{"ACCOUNT", "account.name"},
+                                                                   {"ID", "account.id"},
+                                                                   {"ROLE", "account.role"},
+                                                                   {"TOKEN", "token_id"}});
   });
 }
 
