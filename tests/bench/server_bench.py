@@ -56,9 +56,9 @@ def commands(rest, count):
 
 def terminals(binaries, server, quick):
     token = server.data_dir / "admin-token"
-    command = [f"{binaries}/ws_bench", "--server", f"127.0.0.1:{server.port}", "--token-file", token,
-               "--pid", str(server.process.pid), "--mib", "16" if quick else "64",
-               "--idle", "50" if quick else "1000"]
+    command = [f"{binaries}/ws_bench", "--server", f"127.0.0.1:{server.port}",
+               "--token-file", token, "--pid", str(server.process.pid),
+               "--mib", "16" if quick else "64", "--idle", "50" if quick else "1000"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=300, check=True)
     found = json.loads(done.stdout.strip().splitlines()[-1])
     report("echo", p50_us=found["echo"]["p50_us"], p99_us=found["echo"]["p99_us"])

@@ -17,9 +17,11 @@ constexpr int requests = 5'000;
 
 const std::vector<std::string> bodies{
     R"({"name":"web","instance_type":"lightweight","template":"host"})",
-    R"({"command":["sh","-c","true"],"env":{"A":"b"},"stdin":"x","timeout_ms":1000,"working_directory":"/"})",
+    R"({"command":["sh","-c","true"],"env":{"A":"b"},"stdin":"x","timeout_ms":1000,)"
+    R"("working_directory":"/"})",
     R"({"cols":80,"rows":24,"command":["bash"],"journal":"tail","journal_tail_bytes":100})",
-    R"({"label":"ci","expires_at":"2030-01-01T00:00:00Z","role":"member","reason":"r","client":"phone"})",
+    R"({"label":"ci","expires_at":"2030-01-01T00:00:00Z","role":"member","reason":"r",)"
+    R"("client":"phone"})",
     R"({"lifetime_s":60,"cookie":true,"kind":"ssh"})",
 };
 const std::vector<std::string> pieces{"null",
