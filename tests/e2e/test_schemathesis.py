@@ -20,7 +20,7 @@ def test_the_openapi_file_is_true(server, rest, environment, seed, tmp_path):
     config = str(ROOT / "tests/gateway/schemathesis.toml")
     command = [str(tool), "--config-file", config, "run", f"{server.url}/openapi.yaml"]
     command += ["--header", f"Authorization: Bearer {server.admin_token}"]
-    command += ["--max-examples", str(EXAMPLES), "--seed", str(seed), "--workers", "2"]
+    command += ["--max-examples", str(EXAMPLES), "--seed", str(seed), "--workers", "1"]
     command += ["--phases", "examples,coverage,fuzzing", "--checks", "all"]
     command += ["--exclude-checks", "ignored_auth,use_after_free", "--suppress-health-check", "all"]
     done = subprocess.run(command, capture_output=True, cwd=tmp_path, timeout=280)

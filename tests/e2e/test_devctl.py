@@ -1,4 +1,4 @@
-"""devctl, berth-inspect and berth-replay as their users run them."""
+"""devctl as its users run it."""
 
 import json
 import os
@@ -29,15 +29,6 @@ def spawn(server, *arguments, cols=80, rows=24):
         timeout=15,
     )
     return child
-
-
-def modes_of(child) -> list:
-    import termios
-
-    return termios.tcgetattr(child.child_fd)
-
-
-# devctl
 
 
 def test_login_keeps_the_token_private(server):
@@ -150,7 +141,6 @@ def test_port_forward(server):
 
 def test_terminal_open_detach_attach_and_exit_status(server):
     child = spawn(server, "terminal", "open", "tools", cols=100, rows=30)
-    raw_before = modes_of(child)
     child.expect("attached")
     child.send("stty size; echo marker-$((6*7))\r")
     child.expect("30 100")
@@ -171,7 +161,28 @@ def test_terminal_open_detach_attach_and_exit_status(server):
     again.expect(pexpect.EOF)
     again.close()
     assert again.exitstatus == 9
-    assert raw_before
+
+
+def test_vim_top_and_colours_work_in_a_terminal(server):
+    child = spawn(server, "terminal", "open", "tools")
+    child.expect("attached")
+    child.send("vim /workspace/written.txt\r")
+    child.expect("written.txt")
+    child.send("iwritten in vim")
+    child.expect("written in vim")
+    child.send("\x1b:wq\r")
+    child.expect(r"\$ ")
+    child.send("cat /workspace/written.txt\r")
+    child.expect("written in vim\r\n")
+    child.send("top\r")
+    child.expect("load average")
+    child.send("q")
+    child.expect(r"\$ ")
+    child.send("printf '\\033[31mred\\033[0m\\n'; tput colors\r")
+    child.expect_exact("\x1b[31mred\x1b[0m\r\n")
+    child.expect("(8|256)\r\n")
+    child.send("exit\r")
+    child.expect("exit status 0")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGSEGV])
@@ -278,118 +289,3 @@ def test_completion_is_a_script(server, shell):
         probe = script + "\nCOMP_WORDS=(devctl env st); COMP_CWORD=2; _devctl; echo ${COMPREPLY[@]}"
         done = subprocess.run(["bash", "-c", probe], capture_output=True, env=server.devctl_env())
         assert done.stdout.decode().split() == ["start", "stop"], done
-
-
-# berth-inspect and berth-replay, beside the running server
-
-
-@pytest.fixture(scope="module")
-def stream(server) -> str:
-    return "environment/" + devctl_json(server, "env", "show", "tools")["id"]
-
-
-def test_inspect_prints_events_and_states_at_any_point(server, stream):
-    assert stream in [each["stream"] for each in server.inspect("streams")]
-    events = [e for e in server.inspect("events", stream) if e["type"] != "(no events)"]
-    assert [each["version"] for each in events] == list(range(1, len(events) + 1))
-    assert events[0]["type"] == "created" and events[0]["data"]["name"] == "tools"
-    for event in events[:5]:
-        version = event["version"]
-        at_version = server.inspect("state", stream, "--version", str(version))
-        assert at_version["version"] == version
-        assert at_version["time"] == event["time"]
-    started = next(each for each in events if each["type"] == "started")
-    before = server.inspect("state", stream, "--version", str(started["version"] - 1))
-    after = server.inspect("state", stream, "--at", started["time"])
-    assert (before["state"]["status"], after["state"]["status"]) == ("starting", "running")
-    changes = server.inspect("diff", stream, str(started["version"] - 1), str(started["version"]))
-    assert "/status" in [each["path"] for each in changes["changes"]]
-
-
-def test_inspect_why_leads_back_to_the_request(server, stream):
-    events = server.inspect("events", stream)
-    started = next(each for each in events if each["type"] == "started")
-    why = server.inspect("why", str(started["position"]["offset"]))
-    assert why["chain"][-1]["type"] == "started"
-    root = why["chain"][0]
-    assert root["cause"] is None and not root["principal"]["system"]
-    assert root["type"] == "environment_requested", [each["type"] for each in why["chain"]]
-    assert {"created", "provisioned", "started"} <= {each["type"] for each in why["led_to"]}
-    assert server.inspect("why", f"{stream}@1")["chain"][-1]["type"] == "created"
-
-
-def test_inspect_errors_name_what_and_where(server):
-    tool = ["--data-dir", str(server.data_dir)]
-    for arguments, code in [
-        (["state", "nonsense"], 2),
-        (["events", "environment/env_" + "0" * 26], 7),
-        (["why", "999999999"], 7),
-        (["state", "environment/x", "--version", "1", "--at", "2026-01-01T00:00:00Z"], 2),
-    ]:
-        done = server.tool("berth-inspect", *tool, *arguments)
-        assert done.returncode == code and done.stderr, (arguments, done)
-
-
-def test_verify_and_verify_fold_beside_the_server(server):
-    report = server.inspect("verify")
-    assert report["ok"] and report["commits"] > 0
-    folded = server.tool(
-        "berth-replay", "--data-dir", str(server.data_dir), "--verify-fold", "-o", "json"
-    )
-    assert folded.returncode == 0 and json.loads(folded.stdout)["ok"], folded
-
-
-def test_rebuild_beside_the_server_is_identical(server):
-    usage = server.rest().good("GET", "/api/v1/bill-lines")
-    done = server.tool(
-        "berth-replay", "--data-dir", str(server.data_dir), "--rebuild", "-o", "json"
-    )
-    assert done.returncode == 0, done
-    answer = json.loads(done.stdout)
-    assert answer["ok"] and len(answer["views"]) >= 4
-    assert all(each["identical"] for each in answer["views"]), answer
-    assert server.rest().good("GET", "/api/v1/bill-lines") == usage
-    one = server.tool(
-        "berth-replay", "--data-dir", str(server.data_dir), "--rebuild", "--view", "usage"
-    )
-    assert one.returncode == 0 and b"identical" in one.stdout, one
-    none = server.tool(
-        "berth-replay", "--data-dir", str(server.data_dir), "--rebuild", "--view", "x"
-    )
-    assert none.returncode == 1 and b"x" in none.stderr, none
-
-
-def test_recordings_are_exported(server):
-    child = spawn(server, "terminal", "open", "tools")
-    child.expect("attached")
-    child.send("echo recorded-$((5+5)); exit\r")
-    child.expect("exit status 0")
-    terminal = max(devctl_json(server, "terminal", "list", "tools"), key=lambda t: t["opened_at"])
-    time.sleep(0.2)
-    tool = ["--data-dir", str(server.data_dir), "--export", terminal["id"]]
-    done = server.tool("berth-replay", *tool, "--format", "asciicast-v3")
-    assert done.returncode == 0, done
-    header, *lines = [json.loads(line) for line in done.stdout.decode().splitlines()]
-    assert header["version"] == 3
-    assert "recorded-10" in "".join(line[2] for line in lines if line[1] == "o")
-    raw = server.tool("berth-replay", *tool, "--format", "raw")
-    assert b"recorded-10" in raw.stdout
-
-
-def test_offline_tools_give_the_same(server, stream):
-    events = server.inspect("events", stream)
-    hashes = server.tool("berth-replay", "--data-dir", str(server.data_dir), "--state-hashes")
-    assert server.stop() == 0
-    assert server.inspect("events", stream)[: len(events)] == events
-    done = server.tool(
-        "berth-replay", "--data-dir", str(server.data_dir), "--rebuild", "-o", "json"
-    )
-    assert done.returncode == 0 and all(
-        v["identical"] for v in json.loads(done.stdout)["views"]
-    ), done
-    path = server.data_dir.parent / "hashes.json"
-    path.write_bytes(hashes.stdout)
-    against = ["--state-hashes", "--against", str(path)]
-    done = server.tool("berth-replay", "--data-dir", str(server.data_dir), *against)
-    assert done.returncode == 0 and b" 0 different" in done.stdout, done
-    server.start()
