@@ -22,6 +22,7 @@ CUTS = 54
 COMMANDS = 10_000
 TYPED_LINES = 400
 RUN_WITHIN_S = 150
+SCREEN_PAUSE_S = 0.1  # slow enough to be left behind
 
 # Prints sha256("<seed>:<n>") in hex for n = 0, 1, …: printable, so the PTY changes no byte. Paced,
 # so that the stream lasts as long as the killing does.
@@ -79,7 +80,9 @@ class Crash:
             TerminalClient(port, "json", token, stream),
             TerminalClient(port, "binary", token, stream),
         ]
-        self.screen = TerminalClient(port, "json", token, stream, mode="screen")
+        self.screen = TerminalClient(
+            port, "json", token, stream, mode="screen", pause_s=SCREEN_PAUSE_S
+        )
         self.typist = TerminalClient(port, "binary", token, typed, right="drive")
         self.clients = [*self.exact, self.screen, self.typist]
         for client in self.clients:
@@ -138,6 +141,7 @@ class Crash:
         return any(not client.ended and client.cursor > client.durable for client in self.exact)
 
     def finish(self) -> None:
+        self.screen.pause_s = 0
         self.work.join(RUN_WITHIN_S)
         for client in [*self.exact, self.screen]:
             client.join(RUN_WITHIN_S)
@@ -184,6 +188,7 @@ def test_exact_clients_got_every_byte_once(crash, seed):
 
 def test_the_screen_client_missed_only_marked_gaps(crash, seed):
     expected, screen = expected_stream(seed), crash.screen
+    assert screen.gaps, "the slow screen client was never left behind: nothing was tried"
     spans = sorted([(a, a + len(d)) for a, d in screen.pieces] + screen.gaps)
     assert spans[0][0] == 0 and spans[-1][1] == STREAM_BYTES
     assert all(a[1] == b[0] for a, b in zip(spans, spans[1:])), "a hole, or bytes twice"
@@ -202,7 +207,7 @@ def test_every_acknowledged_command_has_its_events_once(crash):
     work = crash.work
     assert len(work.done) >= COMMANDS and work.retried >= len(work.done) // 4, work.retried
     kinds = {"account", "token", "revoke", "create", "stop", "start", "delete"}
-    kinds |= {"terminal", "resize", "close", "exec", "activity"}
+    kinds |= {"terminal", "resize", "close", "exec", "activity", "disable", "hand_over", "logout"}
     assert set(work.kinds()) == kinds
     commits = collections.Counter()
     seen = set()

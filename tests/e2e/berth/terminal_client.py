@@ -60,11 +60,14 @@ class Socket:
 class TerminalClient(threading.Thread):
     """Reads one terminal until it has ended, through any number of lost connections."""
 
-    def __init__(self, port, form, token, terminal, mode="exact", right="view", start=0):
+    def __init__(
+        self, port, form, token, terminal, mode="exact", right="view", start=0, pause_s=0.0
+    ):
         super().__init__(daemon=True)
         self.port, self.form, self.token, self.terminal = port, form, token, terminal
         self.mode, self.right = mode, right
         self.cursor = start
+        self.pause_s = pause_s  # before each credit: a client on a slow line
         self.pieces: list[tuple[int, bytes]] = []  # exact: contiguous
         self.gaps: list[tuple[int, int]] = []
         self.durable = 0
@@ -154,6 +157,8 @@ class TerminalClient(threading.Thread):
             assert frame["offset"] == self.cursor, f"offset {frame['offset']}, not {self.cursor}"
             self.pieces.append((frame["offset"], frame["data"]))
             self.cursor += len(frame["data"])
+            if self.pause_s:
+                time.sleep(self.pause_s)
             credit = {"kind": "credit", "channel": 1, "consumed": self.cursor}
             socket.send(credit | {"until": self.cursor + WINDOW})
         elif kind == "gap":

@@ -3,7 +3,10 @@
 import random
 import threading
 
+import websockets.exceptions
+
 from .rest import Rest, uuid7
+from .terminal_client import Socket
 
 
 class Acknowledged:
@@ -97,6 +100,8 @@ class Workload:
             self._environment_life(rest, f"env-{number}-{turn}")
         elif number == 2 and turn % 30 == 1:
             self._terminal_life(rest)
+        elif number == 4 and turn % 40 == 1:
+            self._session_life(rest)
         elif number == 3 and turn % 20 == 1:
             body = {"command": ["/bin/echo", str(turn)], "timeout_ms": 20_000}
             # An exec whose agent's answer was lost with the server may be reported as unknown.
@@ -118,6 +123,8 @@ class Workload:
         token = self._command(rest, "token", "POST", tokens, {"label": "crash"})
         if token:
             self._command(rest, "revoke", "DELETE", f"{tokens}/{token.body['token']['id']}")
+        disable = f"/api/v1/accounts/{made.body['account']['id']}/disable"
+        self._command(rest, "disable", "POST", disable, {"reason": "crash test"})
 
     def _environment_life(self, rest, name: str) -> None:
         body = {"name": name, "instance_type": "lightweight"}
@@ -130,6 +137,19 @@ class Workload:
         rest.surely("GET", f"{path}/wait?state=STOPPED&timeout_ms=20000")
         self._command(rest, "start", "POST", f"{path}/start", {})
         self._command(rest, "delete", "DELETE", path)
+
+    def _session_life(self, rest) -> None:
+        """Opened by a socket, handed over to another device, logged out."""
+        try:
+            socket = Socket(self.port, "json", self.token)
+            socket.send({"kind": "hello", "client": "workload"})
+            session = socket.wait_for("welcome")["session"]
+            socket.cut()
+        except (OSError, EOFError, TimeoutError, websockets.exceptions.WebSocketException):
+            return  # the server is away; nothing was acknowledged
+        path = f"/api/v1/sessions/{session}"
+        self._command(rest, "hand_over", "POST", f"{path}/hand-over", {"client": "other device"})
+        self._command(rest, "logout", "DELETE", path)
 
     def _terminal_life(self, rest) -> None:
         body = {"cols": 80, "rows": 24, "command": ["/bin/sleep", "600"]}
