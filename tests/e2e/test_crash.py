@@ -77,11 +77,11 @@ class Crash:
         typed = open_terminal(self.rest, self.environment, ["/bin/sh", "-c", keep])
         token, port = self.server.admin_token, self.server.port
         self.exact = [
-            TerminalClient(port, "json", token, stream),
-            TerminalClient(port, "binary", token, stream),
+            TerminalClient(port, "json", token, stream, flows=True),
+            TerminalClient(port, "binary", token, stream, flows=True),
         ]
         self.screen = TerminalClient(
-            port, "json", token, stream, mode="screen", pause_s=SCREEN_PAUSE_S
+            port, "json", token, stream, mode="screen", pause_s=SCREEN_PAUSE_S, flows=True
         )
         self.typist = TerminalClient(port, "binary", token, typed, right="drive")
         self.clients = [*self.exact, self.screen, self.typist]

@@ -9,6 +9,7 @@ from websockets.sync.client import connect
 from . import wire
 
 WINDOW = 256 * 1024
+SILENCE_MAX_S = 15  # a stalled stream is a failure, not something to sit out
 
 
 class Socket:
@@ -61,12 +62,23 @@ class TerminalClient(threading.Thread):
     """Reads one terminal until it has ended, through any number of lost connections."""
 
     def __init__(
-        self, port, form, token, terminal, mode="exact", right="view", start=0, pause_s=0.0
+        self,
+        port,
+        form,
+        token,
+        terminal,
+        mode="exact",
+        right="view",
+        start=0,
+        pause_s=0.0,
+        flows=False,
     ):
         super().__init__(daemon=True)
         self.port, self.form, self.token, self.terminal = port, form, token, terminal
         self.mode, self.right = mode, right
         self.cursor = start
+        self.flows = flows  # the program prints all the time
+        self.last: list[dict] = []
         self.pause_s = pause_s  # before each credit: a client on a slow line
         self.pieces: list[tuple[int, bytes]] = []  # exact: contiguous
         self.gaps: list[tuple[int, int]] = []
@@ -133,7 +145,13 @@ class TerminalClient(threading.Thread):
         socket.send({"kind": "hello", "session": self.session, "client": "e2e"}, opening)
         try:
             while not self.stopping:
-                for frame in socket.receive(60):
+                try:
+                    frames = socket.receive(SILENCE_MAX_S)
+                except TimeoutError:
+                    silent = f"nothing came for {SILENCE_MAX_S} s at {self.cursor}: {self.last}"
+                    assert not self.flows, silent
+                    continue
+                for frame in frames:
                     self._take(socket, frame)
                     if self.ended is not None and frame["kind"] == "closed":
                         socket.close()
@@ -141,8 +159,13 @@ class TerminalClient(threading.Thread):
         finally:
             socket.cut()
 
+    def _return_credit(self, socket: Socket) -> None:
+        credit = {"kind": "credit", "channel": 1, "consumed": self.cursor}
+        socket.send(credit | {"until": self.cursor + WINDOW})
+
     def _take(self, socket: Socket, frame: dict) -> None:
         kind = frame["kind"]
+        self.last = [*self.last[-5:], {k: v for k, v in frame.items() if k != "data"}]
         if kind == "welcome":
             self.session, self.input_stream = frame["session"], frame["input_stream"]
         elif kind == "opened":
@@ -159,13 +182,13 @@ class TerminalClient(threading.Thread):
             self.cursor += len(frame["data"])
             if self.pause_s:
                 time.sleep(self.pause_s)
-            credit = {"kind": "credit", "channel": 1, "consumed": self.cursor}
-            socket.send(credit | {"until": self.cursor + WINDOW})
+            self._return_credit(socket)
         elif kind == "gap":
             assert self.mode == "screen", "a gap in an exact channel"
             assert frame["from"] == self.cursor, f"gap from {frame['from']}, not {self.cursor}"
             self.gaps.append((frame["from"], frame["to"]))
             self.cursor = frame["to"]
+            self._return_credit(socket)
         elif kind == "durable":
             self.durable = max(self.durable, frame["offset"])
         elif kind == "input_applied":
