@@ -31,15 +31,17 @@ void viewer_handle::resize(std::uint16_t cols, std::uint16_t rows) {
 }
 
 void viewer_handle::input(std::uint64_t sequence, std::string bytes) {
+  auto viewer = viewer_.lock();
+  if (!viewer) return;  // the attachment is over
   if (right_ != attach_right::drive)
-    return viewer_->input_refused(
+    return viewer->input_refused(
         sequence, reject(rejection_code::forbidden, "attached to view, not to drive", "right"));
   // Driving moves on the first keystroke (term.md §5.14).
   if (!driving_.exchange(true))
     shared_.registry.deliver_if_resident(stream(), drive_message{number_});
   shared_.options.host.terminal_input(
       environment_, terminal_, input_stream_, sequence, std::move(bytes),
-      [viewer = viewer_, sequence](const host_result<input_outcome>& result) {
+      [viewer = std::move(viewer), sequence](const host_result<input_outcome>& result) {
         if (!result)
           return viewer->input_refused(sequence,
                                        reject(rejection_code::unavailable, result.error().message));

@@ -27,7 +27,7 @@ class viewer_handle : public terminal_attachment,
   attach_right right_;
   input_stream_id input_stream_;
   std::uint64_t number_;
-  std::shared_ptr<terminal_viewer> viewer_;
+  std::weak_ptr<terminal_viewer> viewer_;  // a viewer may own its handle
   std::atomic<bool> driving_;
 };
 

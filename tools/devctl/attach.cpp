@@ -80,6 +80,8 @@ class screen : public client::terminal_listener {
   void use(client::terminal* channel) {
     const std::lock_guard lock(mutex_);
     channel_ = channel;
+    // What came before the channel was known was shown, and nobody told the server.
+    if (channel_ && shown_ > 0) channel_->consumed(shown_);
   }
   std::optional<client::client_error> over() {
     const std::lock_guard lock(mutex_);
