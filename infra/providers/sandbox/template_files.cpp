@@ -82,23 +82,13 @@ std::string hosts(const std::string& name) {
   return "127.0.0.1 localhost\n127.0.1.1 " + name + "\n::1 localhost ip6-localhost ip6-loopback\n";
 }
 
-// Debian's own mirrors: those of the host may need its credentials.
+// The host's own mirrors, those that need no credentials.
 std::string apt_sources() {
-  std::istringstream release(read("/etc/os-release"));
-  std::string codename;
-  bool debian = false;
-  for (std::string line; std::getline(release, line);) {
-    if (line == "ID=debian") debian = true;
-    if (line.rfind("VERSION_CODENAME=", 0) == 0) codename = line.substr(17);
-  }
-  if (!debian || codename.empty()) return "";
-  return "deb http://deb.debian.org/debian " + codename +
-         " main\n"
-         "deb http://deb.debian.org/debian " +
-         codename +
-         "-updates main\n"
-         "deb http://deb.debian.org/debian-security " +
-         codename + "-security main\n";
+  std::istringstream list(read("/etc/apt/sources.list"));
+  std::string kept;
+  for (std::string line; std::getline(list, line);)
+    if (line.rfind("deb ", 0) == 0 && line.find('@') == std::string::npos) kept += line + "\n";
+  return kept;
 }
 
 std::vector<std::pair<std::string, std::string>> pam() {
