@@ -23,7 +23,6 @@ environment_spec environment_effects::spec(const environment::state& now) const 
 
 void environment_effects::reconcile(const environment::state& now, stream_version at) {
   latest_ = now;
-  latest_at_ = at;
   count_running(now.status == status::running);
   if (!checked_) check_adopted(now);
   act(now);

@@ -36,7 +36,6 @@ class environment_effects : public effects<environment::aggregate> {
   environment::status doing_{
       environment::status::absent};  // what the host was asked for, absent: nothing
   environment::state latest_;
-  stream_version latest_at_;
   bool checked_{};
   bool running_{};
   bool name_released_{};

@@ -37,9 +37,8 @@ caf::message_handler terminal_effects::handlers(std::function<void()> after) {
           [this, after](pace_message&) { after(), pace_timer_ = false, pace(); }};
 }
 
-void terminal_effects::reconcile(const terminal::state& now, stream_version at) {
+void terminal_effects::reconcile(const terminal::state& now, stream_version) {
   latest_ = now;
-  latest_at_ = at;
   reconciled_ = true;
   auto& host = context_.shared.options.host;
   if (now.status == status::opening) open(now);

@@ -37,7 +37,6 @@ class terminal_effects : public effects<terminal::aggregate> {
 
   effect_context<terminal::aggregate> context_;
   terminal::state latest_;
-  stream_version latest_at_;
   std::unique_ptr<terminal_stream> live_;
   std::optional<terminal_end> host_end_;  // told by the host, recorded once its bytes are durable
   std::vector<std::shared_ptr<attach_task>>

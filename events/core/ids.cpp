@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include <openssl/evp.h>
-
+#include "events/core/checksum.hpp"
 #include "events/core/invariant.hpp"
 
 namespace berth {
@@ -46,15 +45,6 @@ void add_part(std::string& text, std::string_view part) {
     text += static_cast<char>(static_cast<std::uint64_t>(part.size()) >> (8 * i));
   }
   text += part;
-}
-
-std::array<std::uint8_t, 32> sha256(std::string_view text) {
-  std::array<std::uint8_t, 32> digest{};
-  unsigned size = 0;
-  const int done =
-      EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr);
-  BERTH_ASSERT(done == 1 && size == digest.size());
-  return digest;
 }
 
 }  // namespace
@@ -118,7 +108,7 @@ uuid uuid::derived(std::string_view domain, std::string_view part_a, std::string
   add_part(text, domain);
   add_part(text, part_a);
   add_part(text, part_b);
-  const auto digest = sha256(text);
+  const auto digest = sha256({text});
   uuid out;
   std::copy_n(digest.begin(), out.bytes.size(), out.bytes.begin());
   set_version(out.bytes, 8);

@@ -60,18 +60,14 @@ std::optional<std::string> admin_socket::open(const std::string& path,
   path_ = path;
   // A socket's name holds 107 bytes: bind beside it, by a short name relative to the folder.
   const auto folder = std::filesystem::path{path}.parent_path();
-  const auto by_descriptor = [&]() -> std::string {
-    const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? std::string{} : "/proc/self/fd/" + std::to_string(fd);
-  };
-  const auto shortened = by_descriptor();
-  if (shortened.empty()) return "cannot open " + folder.string() + ": " + std::strerror(errno);
-  const int folder_fd = std::atoi(shortened.c_str() + std::strlen("/proc/self/fd/"));
+  const int folder_fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder_fd < 0) return "cannot open " + folder.string() + ": " + std::strerror(errno);
   ::unlink(path.c_str());
   listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  const auto name = shortened + "/" + std::filesystem::path{path}.filename().string();
+  const auto name = "/proc/self/fd/" + std::to_string(folder_fd) + "/" +
+                    std::filesystem::path{path}.filename().string();
   std::strncpy(address.sun_path, name.c_str(), sizeof address.sun_path - 1);
   const auto old_mask = ::umask(0177);
   const bool bound = ::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
