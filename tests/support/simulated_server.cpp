@@ -37,9 +37,11 @@ void simulated_server::boot() {
                    host_id{derived_id("host", "simulated", uuid{})}, "boot-1", journal.epoch(),
                    limits, 1, true});
   kernel_->start();
+  for (auto* part : parts_) part->booted();
 }
 
 void simulated_server::crash(bool torn) {
+  for (auto* part : parts_) part->crashing();
   host.observe(nullptr);
   kernel_->stop();
   host.restart_server();
@@ -51,9 +53,11 @@ void simulated_server::crash(bool torn) {
 bool simulated_server::step() {
   const auto pick = [this](std::size_t of) { return std::size_t{random() % of}; };
   // A random order of who may go first; whoever has nothing to do lets the next one.
-  const auto first = random() % 4;
-  for (std::size_t i = 0; i < 4; ++i) {
-    switch ((first + i) % 4) {
+  const auto parties = 4 + parts_.size();
+  const auto first = random() % parties;
+  for (std::size_t i = 0; i < parties; ++i) {
+    const auto whose = (first + i) % parties;
+    switch (whose) {
       case 0:
       case 1:
         if (kernel_->run_job(pick)) return true;
@@ -61,8 +65,11 @@ bool simulated_server::step() {
       case 2:
         if (journal.flush(1 + random() % 8) > 0) return true;
         break;
-      default:
+      case 3:
         if (host.pump_one()) return true;
+        break;
+      default:
+        if (parts_[whose - 4]->step()) return true;
     }
   }
   bulk.sync();
@@ -75,12 +82,20 @@ void simulated_server::settle() {
     if (i > steps_max) throw std::runtime_error{"the simulation does not come to rest"};
 }
 
+std::optional<timestamp> simulated_server::next_timer() const {
+  auto next = kernel_->next_timer();
+  for (const auto* part : parts_)
+    if (const auto theirs = part->next_timer(); theirs && (!next || *theirs < *next)) next = theirs;
+  return next;
+}
+
 void simulated_server::pass(microseconds by) {
   const auto until = clock.now() + by;
   settle();
-  for (auto next = kernel_->next_timer(); next && *next <= until; next = kernel_->next_timer()) {
+  for (auto next = next_timer(); next && *next <= until; next = next_timer()) {
     clock.advance_to(*next);
     kernel_->fire_timers();
+    for (auto* part : parts_) part->fire_timers();
     settle();
   }
   clock.advance_to(until);

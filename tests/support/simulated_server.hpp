@@ -5,12 +5,14 @@
 
 #include <memory>
 #include <random>
+#include <vector>
 
 #include "actors/kernel_options.hpp"
 #include "infra/memory/memory_bulk_log.hpp"
 #include "infra/memory/memory_journal.hpp"
 #include "tests/support/fake_host.hpp"
 #include "tests/support/manual_clock.hpp"
+#include "tests/support/simulated_part.hpp"
 
 namespace berth::testing {
 
@@ -32,6 +34,9 @@ class simulated_server {
 
   void boot();
   void crash(bool torn = false);
+  // Takes turns with the kernel from now on; outlived by it until leave().
+  void join(simulated_part& part) { parts_.push_back(&part); }
+  void leave(simulated_part& part) { std::erase(parts_, &part); }
   // One random step of the scheduler, the disk or the host; false if nothing is left to do without
   // time passing.
   bool step();
@@ -51,7 +56,10 @@ class simulated_server {
                                   const std::string& name);  // and waits for RUNNING
 
  private:
+  std::optional<timestamp> next_timer() const;
+
   std::unique_ptr<running_kernel> kernel_;
+  std::vector<simulated_part*> parts_;
 };
 
 template <class A, class Id>
