@@ -56,6 +56,9 @@ class router {
   // response::tunnel.
   void dispatch(request asked, respond done) const;
 
+  // For what else waits on behalf of clients.
+  const run_after& timers() const { return timers_; }
+
   // Prometheus text: requests and durations by route and status class.
   std::string metrics() const;
 

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "actors/kernel.hpp"
@@ -12,6 +14,7 @@
 #include "actors/ports/clock.hpp"
 #include "actors/ports/environment_host.hpp"
 #include "events/core/journal.hpp"
+#include "gateway/auth/hmac.hpp"
 #include "projections/view_store.hpp"
 
 namespace berth::gateway {
@@ -30,6 +33,8 @@ struct services {
   // false.
   std::function<void(position, std::chrono::milliseconds, std::function<void(bool)>)>
       when_projected;
+  // Random bytes, for ids nobody chose; a simulation gives a seeded source.
+  std::function<void(std::span<std::uint8_t>)> random = fill_random;
 };
 
 }  // namespace berth::gateway

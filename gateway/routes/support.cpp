@@ -6,7 +6,7 @@
 
 #include <boost/json.hpp>
 
-#include "gateway/auth/hmac.hpp"
+#include "gateway/ws/random_ids.hpp"
 
 namespace berth::gateway {
 namespace {
@@ -14,12 +14,6 @@ namespace {
 const std::string* header(const request& asked, const char* name) {
   const auto at = asked.headers.find(name);
   return at == asked.headers.end() ? nullptr : &at->second;
-}
-
-command_id fresh_command_id(const clock& time) {
-  std::array<std::uint8_t, 10> random{};
-  fill_random(random);
-  return uuid::v7(to_us(time.now()) / 1000, random);
 }
 
 bool is_idempotency_key(std::string_view key) {
@@ -110,7 +104,7 @@ outcome<command_meta> meta_of(const api& with, const request& asked) {
     meta.id =
         id && !id->is_nil() ? *id : uuid::derived("idempotency-key", asked.by->account.value, *key);
   } else {
-    meta.id = fresh_command_id(with.given.clock);
+    meta.id = fresh_uuid(with.given);
   }
   if (const auto* match = header(asked, "if-match"); match && *match != "*") {
     const auto version = version_of(*match);
@@ -187,10 +181,10 @@ void when_views_ready(const api& with, const request& asked, const respond& done
   const bool known = at && at->partition < with.given.journal.partitions() &&
                      *at <= with.given.journal.head(at->partition);
   if (!known)
-    return refuse(asked, done,
-                  reject(rejection_code::invalid_argument,
-                         "Berth-After is no Berth-Position this server gave; leave it out",
-                         "Berth-After"));
+    return refuse(
+        asked, done,
+        reject(rejection_code::invalid_argument,
+               "Berth-After is no Berth-Position this server gave; leave it out", "Berth-After"));
   with.given.when_projected(
       *at, projected_wait_max, [done, id = asked.request_id, go_on = std::move(go_on)](bool ready) {
         if (ready) return go_on();

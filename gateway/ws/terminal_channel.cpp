@@ -286,7 +286,7 @@ void terminal_channel::take(const wire::resize& what) {
 
 void terminal_channel::take(const wire::take_drive&) {
   const auto& who = host_.caller();
-  const auto id = fresh_uuid(host_.given().clock);
+  const auto id = fresh_uuid(host_.given());
   command_meta meta{id, who.by, id, {}, {}};
   host_.given().kernel.ask(
       terminal_id{asked_.id}, terminal::take_drive{who.session}, std::move(meta),

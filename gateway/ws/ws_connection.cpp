@@ -50,8 +50,7 @@ ws_connection::ws_connection(upgrade_context context, std::shared_ptr<ws_hub> hu
       shown_{std::move(shown)},
       json_{json},
       transport_{std::move(transport)},
-      executor_{transport_->executor()},
-      timer_{executor_} {}
+      executor_{transport_->executor()} {}
 
 // Channels end on the strand, in ended(); only a gateway that stops without waiting gets here with
 // some.
@@ -78,9 +77,10 @@ void ws_connection::close_soon() {
 }
 
 void ws_connection::limit_time(std::chrono::milliseconds at_most, void (ws_connection::*late)()) {
-  timer_.expires_after(at_most);
-  timer_.async_wait([to = weak_from_this(), late](boost::system::error_code stopped) {
-    if (auto self = to.lock(); self && !stopped) ((*self).*late)();
+  timer_ = context_.routes.timers()(at_most, [strand = strand(), to = weak_from_this(), late] {
+    strand.post([to, late] {
+      if (auto self = to.lock()) ((*self).*late)();
+    });
   });
 }
 
@@ -228,7 +228,7 @@ void ws_connection::greeted(const outcome<ws_greeting::greeted>& result) {
         return finish(ws_close_code::try_later, "hello cannot be answered now");
     }
   }
-  timer_.cancel();
+  timer_.reset();
   stage_ = stage::open;
   caller_ = result->who;
   send_now(0, welcome_for(*result, zstd_ != nullptr));
@@ -290,7 +290,7 @@ void ws_connection::close_if_flushed() {
 void ws_connection::ended() {
   stage_ = stage::over;
   std::exchange(channels_, {}).clear();
-  timer_.cancel();
+  timer_.reset();
   greeting_->end();
   greeting_.reset();
   requests_.reset();

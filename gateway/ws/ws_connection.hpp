@@ -9,7 +9,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include <boost/asio/steady_timer.hpp>
 #include <boost/json/object.hpp>
 
 #include "gateway/upgrade_context.hpp"
@@ -93,7 +92,7 @@ class ws_connection : public ws_transport_user,
   boost::asio::any_io_executor executor_;
   std::shared_ptr<void> entry_;
   stage stage_{stage::silent};
-  boost::asio::steady_timer timer_;  // hello, goodbye, and in between the compressor's rest
+  std::shared_ptr<void> timer_;  // hello, goodbye, and in between the compressor's rest
 
   std::shared_ptr<ws_greeting> greeting_;
   std::shared_ptr<ws_requests> requests_;

@@ -20,7 +20,7 @@ rejection no_session() {
 }  // namespace
 
 command_meta ws_greeting::meta() const {
-  const auto id = fresh_uuid(given_.clock);
+  const auto id = fresh_uuid(given_);
   return {id, who_.by, id, {}, {}};
 }
 
@@ -29,7 +29,7 @@ void ws_greeting::begin(wire::hello said, std::optional<identity> shown, complet
   said_ = std::move(said);
   done_ = std::move(done);
   over_ = std::move(over);
-  connection_ = fresh_uuid(given_.clock).text();
+  connection_ = fresh_uuid(given_).text();
   if (said_.token.empty()) {
     if (shown) return identified(std::move(*shown));
     return identified(reject(rejection_code::unauthenticated,
@@ -54,7 +54,7 @@ void ws_greeting::identified(outcome<identity> who) {
 void ws_greeting::open_session() {
   const auto how = meta();
   who_.session.value = derived_id("sess", who_.by.account.value, how.id);
-  who_.input_stream = fresh_uuid(given_.clock);
+  who_.input_stream = fresh_uuid(given_);
   const session::open command{who_.by.account, who_.token,
                               clipped(utf8_of(said_.client), short_text_bytes_max),
                               who_.input_stream};

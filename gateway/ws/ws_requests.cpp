@@ -34,7 +34,7 @@ void ws_requests::take(wire::request asked) {
                                          {{"field", "id"}},
                                          {}});
   auto& entry = pending_[id];
-  entry.asked.request_id = fresh_uuid(host_.given().clock).text();
+  entry.asked.request_id = fresh_uuid(host_.given()).text();
   if (pending_.size() > ws_requests_in_flight_max)
     return refuse(id, "overloaded", "64 requests wait for an answer");
   if (!is_method(asked.method)) return refuse(id, "bad_request", "the method is not one");
