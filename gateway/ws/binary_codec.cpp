@@ -85,6 +85,13 @@ struct table_reader {
   const fb::Table& from;
   std::string_view bad{};  // name of the first field with a value outside its enumeration
   std::size_t next{};
+  std::size_t text_bytes{};  // of all texts read
+
+  std::string text_of(const fb::String* text) {
+    if (!text) return {};
+    text_bytes += text->size();
+    return text_bytes <= payload_bytes_max ? text->str() : std::string();
+  }
   template <class T>
   requires is_scalar<T>
   void operator()(std::string_view name, T& value) {
@@ -96,17 +103,18 @@ struct table_reader {
     value = static_cast<T>(read);
   }
   void operator()(std::string_view, std::string& text) {
-    if (const auto* read = from.GetPointer<const fb::String*>(field_at(next++))) text = read->str();
+    text = text_of(from.GetPointer<const fb::String*>(field_at(next++)));
   }
   void operator()(std::string_view, blob& value) {
     const auto* read = from.GetPointer<const fb::Vector<std::uint8_t>*>(field_at(next++));
-    if (read) value.bytes.assign(reinterpret_cast<const char*>(read->data()), read->size());
+    if (!read) return;
+    text_bytes += read->size();
+    value.bytes.assign(reinterpret_cast<const char*>(read->data()), read->size());
   }
   void operator()(std::string_view, pairs& values) {
     const auto* read = from.GetPointer<const fb::Vector<fb::Offset<fbs::Pair>>*>(field_at(next++));
     if (!read) return;
-    for (const auto* pair : *read)
-      values[pair->name() ? pair->name()->str() : ""] = pair->value() ? pair->value()->str() : "";
+    for (const auto* pair : *read) values[text_of(pair->name())] = text_of(pair->value());
   }
 };
 
@@ -129,13 +137,14 @@ frame_problem malformed(std::uint32_t channel, std::string message) {
 
 boost::system::result<frame, frame_problem> parse_control(std::uint32_t channel,
                                                           std::string_view bytes) {
+  constexpr auto no_table = "the payload of a control frame is not a Control table";
+  if (bytes.size() < sizeof(std::uint64_t)) return malformed(channel, no_table);
   // The verifier wants the alignment the writer had; a payload inside a message has none.
   std::vector<std::uint64_t> aligned((bytes.size() + 7) / 8);
   std::memcpy(aligned.data(), bytes.data(), bytes.size());
   const auto* data = reinterpret_cast<const std::uint8_t*>(aligned.data());
   fb::Verifier verifier{data, bytes.size(), table_depth_max, tables_max};
-  if (bytes.size() < 8 || !fbs::VerifyControlBuffer(verifier))
-    return malformed(channel, "the payload of a control frame is not a Control table");
+  if (!fbs::VerifyControlBuffer(verifier)) return malformed(channel, no_table);
   const auto* control = fbs::GetControl(data);
   const auto tag = static_cast<std::size_t>(control->message_type());
   if (tag == 0 || control->message() == nullptr)
@@ -146,6 +155,7 @@ boost::system::result<frame, frame_problem> parse_control(std::uint32_t channel,
                          "message number " + std::to_string(tag) + " is not known here", channel};
   frame out{channel, {}};
   std::string_view bad;
+  std::size_t text_bytes = 0;
   with_alternative(index, [&](auto message) {
     if constexpr (requires {
                     each_field(message, table_reader{*static_cast<const fb::Table*>(nullptr)});
@@ -153,12 +163,16 @@ boost::system::result<frame, frame_problem> parse_control(std::uint32_t channel,
       table_reader reader{*static_cast<const fb::Table*>(control->message())};
       each_field(message, reader);
       bad = reader.bad;
+      text_bytes = reader.text_bytes;
       out.what = std::move(message);
     }
     return true;
   });
   if (!bad.empty())
     return malformed(channel, std::string(bad) + " has a value this version does not know");
+  // Fields of a table may point at the same bytes: 64 KiB could ask for tens of megabytes.
+  if (text_bytes > payload_bytes_max)
+    return malformed(channel, "the texts of a control frame are longer than a frame may be");
   return out;
 }
 

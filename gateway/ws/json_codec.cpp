@@ -133,7 +133,7 @@ struct object_writer {
   void operator()(std::string_view name, const pairs& values) {
     if (values.empty()) return;
     auto& object = to[name].emplace_object();
-    for (const auto& [key, value] : values) object[key] = gateway::utf8_of(value);
+    for (const auto& [key, value] : values) object[gateway::utf8_of(key)] = gateway::utf8_of(value);
   }
   void operator()(std::string_view name, const blob& value) {
     if (value.bytes.empty()) return;

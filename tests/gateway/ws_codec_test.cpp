@@ -133,6 +133,37 @@ TEST_CASE(
   CHECK(frames > 1000);
 }
 
+TEST_CASE("wire: headers that share their bytes cannot make a frame grow", "[gateway]") {
+  flatbuffers::FlatBufferBuilder builder;
+  const auto value = builder.CreateString(std::string(60'000, 'v'));
+  std::vector<flatbuffers::Offset<berth::fb::wire::Pair>> headers;
+  for (int i = 0; i < 200; ++i)
+    headers.push_back(
+        berth::fb::wire::CreatePair(builder, builder.CreateString(std::to_string(i)), value));
+  const auto list = builder.CreateVector(headers);
+  berth::fb::wire::RequestBuilder request{builder};
+  request.add_headers(list);
+  const auto table = request.Finish();
+  builder.Finish(
+      berth::fb::wire::CreateControl(builder, berth::fb::wire::Message::Request, table.Union()));
+  const std::string_view payload{reinterpret_cast<const char*>(builder.GetBufferPointer()),
+                                 builder.GetSize()};
+  REQUIRE(payload.size() <= payload_bytes_max);
+  const auto parsed =
+      parse_frame({1, 0, 0, static_cast<std::uint16_t>(payload.size()), 0}, payload);
+  REQUIRE(parsed.has_error());
+  CHECK(parsed.error().code == "malformed");
+  CHECK(parse_frame({1, 0, 0, 0, 0}, {}).has_error());
+}
+
+TEST_CASE("wire: names of headers that are not UTF-8 are replaced in JSON", "[gateway]") {
+  response answer;
+  answer.headers["\xff"] = "value";
+  const auto objects = split_json(encode_json({0, answer}));
+  REQUIRE(objects);
+  CHECK(objects->front().at("headers").as_object().contains("\xEF\xBF\xBD"));
+}
+
 TEST_CASE("wire: mutated JSON messages give frames or typed errors", "[gateway]") {
   random_frames random{8};
   std::mt19937_64 dice{8};
