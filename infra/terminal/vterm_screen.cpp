@@ -54,6 +54,36 @@ std::string sgr_of(const VTermScreenCell& cell) {
   return sgr + "m";
 }
 
+// What a cell holds behind a wide character.
+constexpr auto second_half = static_cast<std::uint32_t>(-1);
+
+// In cells, as libvterm sees it: 0, 1 or 2. A cell does not say: what is behind it may have
+// changed.
+int width_of(std::uint32_t code) {
+  if (code < 0x80) return 1;
+  struct ruler {
+    VTerm* terminal{vterm_new(1, 4)};
+    VTermState* state{vterm_obtain_state(terminal)};
+    ruler() {
+      vterm_set_utf8(terminal, 1);
+      vterm_state_reset(state, 1);
+    }
+    ruler(const ruler&) = delete;
+    ~ruler() { vterm_free(terminal); }
+  };
+  static thread_local const ruler measuring;
+  std::string text = "\rx";
+  append_utf8(text, code);
+  vterm_input_write(measuring.terminal, text.data(), text.size());
+  VTermPos cursor{};
+  vterm_state_get_cursorpos(measuring.state, &cursor);
+  return cursor.col - 1;
+}
+
+// libvterm writes beyond its memory when a wide character does not fit a row.
+constexpr std::uint16_t cols_min = 2;
+constexpr std::uint16_t rows_min = 1;
+
 class vterm_screen : public screen {
  public:
   vterm_screen(std::uint16_t cols, std::uint16_t rows) : terminal_{vterm_new(rows, cols)} {
@@ -72,7 +102,7 @@ class vterm_screen : public screen {
     vterm_input_write(terminal_, output.data(), output.size());
   }
   void resize(std::uint16_t cols, std::uint16_t rows) override {
-    vterm_set_size(terminal_, rows, cols);
+    vterm_set_size(terminal_, std::max(rows, rows_min), std::max(cols, cols_min));
   }
 
   std::string snapshot() const override {
@@ -136,13 +166,27 @@ class vterm_screen : public screen {
     }
     if (last < 0) return;
     out += "\x1b[" + std::to_string(row + 1) + ";1H";
-    for (int col = 0; col <= last; col += std::max<int>(1, cell.width)) {
+    for (int col = 0; col <= last; ++col) {
       vterm_screen_get_cell(screen_, {row, col}, &cell);
       auto wanted = sgr_of(cell);
       if (wanted != pen) out += pen = std::move(wanted);
-      if (cell.chars[0] == 0) out.push_back(' ');
+      const bool is_blank = cell.chars[0] == 0 || cell.chars[0] == second_half;
+      const int width = is_blank ? 1 : width_of(cell.chars[0]);
+      // A resize may have cut a wide character; it would wrap to the next row.
+      if (is_blank || col + width > cols) {
+        out.push_back(' ');
+        continue;
+      }
+      if (width == 0) out.push_back(' ');  // a combining character without one to combine with
       for (int i = 0; i < VTERM_MAX_CHARS_PER_CELL && cell.chars[i] != 0; ++i)
         append_utf8(out, cell.chars[i]);
+      if (width == 2 && col < last) {
+        vterm_screen_get_cell(screen_, {row, col + 1}, &cell);
+        if (cell.chars[0] == second_half)
+          ++col;
+        else  // something else was written over its second half
+          out += "\x1b[" + std::to_string(col + 2) + "G";
+      }
     }
   }
 
@@ -157,8 +201,7 @@ class vterm_screen : public screen {
 }  // namespace
 
 std::unique_ptr<screen> make_vterm_screen(std::uint16_t cols, std::uint16_t rows) {
-  return std::make_unique<vterm_screen>(std::max<std::uint16_t>(cols, 1),
-                                        std::max<std::uint16_t>(rows, 1));
+  return std::make_unique<vterm_screen>(std::max(cols, cols_min), std::max(rows, rows_min));
 }
 
 }  // namespace berth

@@ -1,0 +1,43 @@
+// The terminal emulator behind `screen` attachments: what a repainted client sees.
+#include "infra/terminal/vterm_screen.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace berth;
+
+namespace {
+
+std::string picture_after(std::string_view output, std::uint16_t cols, std::uint16_t rows) {
+  const auto screen = make_vterm_screen(cols, rows);
+  screen->feed(output);
+  return screen->snapshot();
+}
+
+}  // namespace
+
+TEST_CASE("screen: wide characters fit a terminal of one column, or are left out", "[infra]") {
+  const auto screen = make_vterm_screen(1, 2);
+  screen->feed("\xE4\xB8\xAD\xE6\x96\x87");
+  screen->resize(1, 1);
+  screen->feed("\xE4\xB8\xAD");
+  screen->resize(0, 0);
+  screen->feed("\xE4\xB8\xAD");
+  CHECK_FALSE(screen->snapshot().empty());
+}
+
+TEST_CASE("screen: half overwritten wide characters are repainted in their columns", "[infra]") {
+  // The second half of the first, the first half of the second.
+  const auto picture =
+      picture_after("\xE4\xB8\xAD x\x1b[1;2Hy\x1b[2;1H\xE6\x96\x87z\x1b[2;1Hq", 10, 2);
+  CHECK(picture_after(picture, 10, 2) == picture);
+  CHECK(picture.find("\xE4\xB8\xAD\x1b[2Gy x") != std::string::npos);
+  CHECK(picture.find("q z") != std::string::npos);
+}
+
+TEST_CASE("screen: a wide character cut by a resize does not wrap to the next row", "[infra]") {
+  const auto screen = make_vterm_screen(4, 2);
+  screen->feed("ab\xE4\xB8\xAD");
+  screen->resize(3, 2);
+  const auto picture = screen->snapshot();
+  CHECK(picture.find("\xE4\xB8\xAD") == std::string::npos);
+  CHECK(picture_after(picture, 3, 2) == picture);
+}
