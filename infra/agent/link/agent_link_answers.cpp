@@ -5,10 +5,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "events/core/arguments.hpp"
 #include "infra/agent/link/agent_link.hpp"
 
 namespace berth::agent {
 namespace {
+
+// Tables of a packet may share one text: four megabytes said could be gigabytes kept.
+constexpr std::size_t terminal_name_bytes_max = 128;
 
 host_errc code_of(wire::Problem problem) {
   switch (problem) {
@@ -32,7 +36,7 @@ host_errc code_of(wire::Problem problem) {
 
 host_error error_of(wire::Problem problem, const flatbuffers::String* message,
                     const char* next_step) {
-  return {code_of(problem), text_of(message), next_step};
+  return {code_of(problem), clipped(text_of(message), long_text_bytes_max), next_step};
 }
 
 }  // namespace
@@ -106,17 +110,20 @@ void agent_link::on_welcome(const wire::Welcome& welcome) {
   if (text_of(welcome.incarnation()) != address_.life.value)
     return finish(true,
                   {host_errc::not_running, "another incarnation runs now", "ask the host for it"});
+  std::vector<agent_terminal> terminals;
+  if (welcome.terminals()) {
+    for (const auto* info : *welcome.terminals()) {
+      if (info->terminal() && info->terminal()->size() > terminal_name_bytes_max)
+        return protocol_error("a terminal's name is too long");
+      terminals.push_back({terminal_id{text_of(info->terminal())}, info->base_offset(),
+                           info->end_offset(), info->pid(), info->ended()});
+    }
+  }
   reactor_.loop().cancel(std::exchange(connect_timer_, 0));
   phase_ = phase::ready;
   connect_failures_ = 0;
   welcomed_at_ = event_loop::clock::now();
   send_claim();  // raised since the Hello
-  std::vector<agent_terminal> terminals;
-  if (welcome.terminals()) {
-    for (const auto* info : *welcome.terminals())
-      terminals.push_back({terminal_id{text_of(info->terminal())}, info->base_offset(),
-                           info->end_offset(), info->pid(), info->ended()});
-  }
   ask_again();
   if (observer_) observer_->agent_ready(address_.environment, terminals);
 }
