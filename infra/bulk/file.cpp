@@ -80,14 +80,4 @@ std::optional<journal_error> file::truncate(std::uint64_t size) const {
   return failed("truncate");
 }
 
-std::optional<journal_error> sync_folder(const std::filesystem::path& folder) {
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = fd >= 0 && ::fsync(fd) == 0;
-  const auto reason = errno;
-  if (fd >= 0) ::close(fd);
-  if (synced) return std::nullopt;
-  return journal_error{journal_errc::io, folder.string() + ": sync: " + std::strerror(reason),
-                       std::nullopt};
-}
-
 }  // namespace berth

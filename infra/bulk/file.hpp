@@ -38,7 +38,4 @@ class file {
   std::filesystem::path path_;
 };
 
-// Makes names created, renamed or removed in the folder durable.
-std::optional<journal_error> sync_folder(const std::filesystem::path& folder);
-
 }  // namespace berth

@@ -12,6 +12,7 @@
 #include "events/core/invariant.hpp"
 #include "infra/bulk/bulk_answers.hpp"
 #include "infra/bulk/terminal_log.hpp"
+#include "infra/files/durable.hpp"
 
 namespace berth {
 namespace {
@@ -231,18 +232,14 @@ std::vector<terminal_id> terminals_in(const std::filesystem::path& dir) {
 }  // namespace
 
 journal_result<std::unique_ptr<bulk_log>> open_bulk_log(const bulk_options& options) {
-  std::error_code error;
-  std::filesystem::create_directories(options.dir, error);
-  if (error)
-    return journal_error{journal_errc::io,
-                         options.dir.string() + ": cannot be created: " + error.message(),
-                         std::nullopt};
+  if (auto failed = make_folder(options.dir)) return *failed;
   std::map<terminal_id, terminal_folder> loaded;
   for (const auto& terminal : terminals_in(options.dir)) {
     auto folder = load_folder(options.dir / terminal.value, terminal, folder_use::write);
     if (folder.has_error()) return folder.error();
     loaded.emplace(terminal, std::move(*folder));
   }
+  if (auto failed = sync_folder(options.dir)) return *failed;
   return std::unique_ptr<bulk_log>{std::make_unique<segment_bulk_log>(options, std::move(loaded))};
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "infra/files/durable.hpp"
+
 namespace berth {
 namespace {
 
@@ -54,10 +56,12 @@ journal_error missing(const std::filesystem::path& folder, std::uint64_t offset)
           std::nullopt};
 }
 
-// Removes what retention had dropped when a crash came between the mark and the files.
+// Removes what retention had dropped when a crash came between the mark and the files. Segments are
+// dropped whole, so what begins before the first offset kept is behind it, also under the name of
+// an open one.
 void drop_behind(std::vector<segment>& segments, std::uint64_t first, folder_use use) {
   std::erase_if(segments, [&](const segment& each) {
-    const bool dropped = each.end != 0 && each.end <= first;
+    const bool dropped = each.first < first;
     std::error_code ignored;
     if (dropped && use == folder_use::write) std::filesystem::remove(each.path, ignored);
     return dropped;
@@ -93,7 +97,8 @@ std::optional<journal_error> walk_open(segment& open, std::uint32_t seed, std::u
   if (use == folder_use::read || open.end < mark) return std::nullopt;
   if (at < bytes->size())
     if (auto error = opened->truncate(at)) return error;
-  return opened->sync();
+  if (auto error = opened->sync()) return error;
+  return sync_folder(open.path.parent_path());  // its maker may have ended before doing it
 }
 
 }  // namespace

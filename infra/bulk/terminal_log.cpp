@@ -4,6 +4,7 @@
 
 #include "events/core/invariant.hpp"
 #include "infra/bulk/bulk_answers.hpp"
+#include "infra/files/durable.hpp"
 
 namespace berth {
 namespace {
@@ -169,17 +170,13 @@ std::string terminal_log::encode(const std::vector<pending_bytes>& taken,
 
 std::optional<journal_error> terminal_log::ensure_mark() {
   if (mark_) return std::nullopt;
-  std::error_code error;
-  const bool is_new = std::filesystem::create_directories(folder_, error);
-  if (error)
-    return journal_error{journal_errc::io,
-                         folder_.string() + ": cannot be created: " + error.message(),
-                         std::nullopt};
+  if (!std::filesystem::is_directory(folder_))
+    if (auto failed = make_folder(folder_)) return failed;
   const auto now = extent();
   auto marked = head_file::open(mark_path(folder_), mark_of(now.first, now.durable));
   if (marked.has_error()) return marked.error();
   mark_.emplace(std::move(*marked));
-  return is_new ? sync_folder(options_.dir) : std::nullopt;
+  return std::nullopt;
 }
 
 std::optional<journal_error> terminal_log::ensure_files(std::uint64_t first) {

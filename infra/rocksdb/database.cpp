@@ -96,8 +96,8 @@ bool holds_database(const std::filesystem::path& folder) {
   for (const auto& entry : std::filesystem::directory_iterator{folder, error}) {
     const auto name = entry.path().filename().string();
     const auto kind = entry.path().extension();
-    if (name == "CURRENT" || name.starts_with("MANIFEST") || kind == ".sst" || kind == ".log")
-      return true;
+    // A manifest alone is what a creation leaves that ended before its last step.
+    if (name == "CURRENT" || kind == ".sst" || kind == ".log") return true;
   }
   return false;
 }

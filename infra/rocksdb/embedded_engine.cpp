@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "infra/files/durable.hpp"
 #include "infra/rocksdb/directory_lock.hpp"
 #include "infra/rocksdb/recovery.hpp"
 #include "infra/rocksdb/rocksdb_journal.hpp"
@@ -21,6 +22,10 @@ class opened_engine : public embedded_engine {
   opened_engine(directory_lock lock, std::unique_ptr<log_store> log,
                 std::unique_ptr<state_store> state)
       : lock_{std::move(lock)}, log_{std::move(log)}, state_{std::move(state)}, views_{*state_} {}
+  ~opened_engine() override {
+    journal_.reset();
+    state_->flush();  // should it fail, the next start reads a little more of the log
+  }
 
   void start(const embedded_options& options, head_file head, recovered_log&& recovered,
              const leadership& lead) {
@@ -43,14 +48,6 @@ class opened_engine : public embedded_engine {
   std::unique_ptr<rocksdb_journal> journal_;
 };
 
-std::optional<journal_error> make_directory(const std::filesystem::path& path) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (!error) return std::nullopt;
-  return journal_error{journal_errc::io, path.string() + ": cannot be created: " + error.message(),
-                       std::nullopt};
-}
-
 // A log without its head file has lost the proof of where it ended.
 std::optional<journal_error> check_head_exists(const embedded_options& options,
                                                const std::optional<durable_mark>& head) {
@@ -71,7 +68,7 @@ std::optional<journal_error> replace_log(const embedded_options& options,
   auto fresh_options = options;
   fresh_options.data_dir = options.data_dir / "accepting-loss";
   std::filesystem::remove_all(fresh_options.data_dir, error);
-  if (auto failed = make_directory(fresh_options.data_dir)) return failed;
+  if (auto failed = make_folder(fresh_options.data_dir)) return failed;
   {
     auto fresh = log_store::open(fresh_options, 0);
     if (fresh.has_error()) return fresh.error();
@@ -99,17 +96,21 @@ std::optional<journal_error> replace_log(const embedded_options& options,
 embedded_options with_clock(embedded_options options) {
   static const system_clock machine;
   if (!options.time) options.time = &machine;
+  if (options.boot.empty()) options.boot = boot_id();
   return options;
 }
 
 journal_result<std::unique_ptr<embedded_engine>> open_embedded(const embedded_options& asked) {
   const auto options = with_clock(asked);
-  if (auto error = make_directory(options.data_dir)) return *error;
+  if (auto error = make_folder(options.data_dir)) return *error;
   auto lock = directory_lock::take(options.lock_path());
   if (lock.has_error()) return lock.error();
   const auto head = head_file::read(options.head_path());
   if (head.has_error()) return head.error();
   if (auto error = check_head_exists(options, *head)) return *error;
+  // Before the log: a first start that ends in between must not leave a log without its head.
+  if (!*head)
+    if (auto made = head_file::open(options.head_path(), {}); made.has_error()) return made.error();
   auto log = log_store::open(options, *head ? (*head)->offset : 0);
   if (log.has_error()) return log.error();
   auto state = open_state(options);

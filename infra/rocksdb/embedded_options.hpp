@@ -22,6 +22,10 @@ struct embedded_options {
   std::filesystem::path data_dir;  // holds LOCK, head, log/, state/
   const clock* time{};             // nothing = the machine's clock; must outlive the engine
 
+  // Which start of the machine this is; empty = asked of the machine. What state/ did not sync
+  // before another one is dropped.
+  std::string boot;
+
   // Called once, on an engine thread, after everything queued was completed `unknown_outcome` (J6),
   // or when state/ cannot be trusted any more. Must end the process; nothing is written after it.
   // Nothing = abort.
@@ -48,11 +52,12 @@ struct embedded_options {
   std::filesystem::path log_dir() const { return data_dir / "log"; }
   std::filesystem::path state_dir() const { return data_dir / "state"; }
   std::filesystem::path head_path() const { return data_dir / "head"; }
+  std::filesystem::path boot_path() const { return data_dir / "boot"; }
   std::filesystem::path lock_path() const { return data_dir / "LOCK"; }
   std::filesystem::path state_damaged_path() const { return data_dir / "state.damaged"; }
 };
 
-// The same with the machine's clock if none was given.
+// The same with the machine's clock and boot id if none was given.
 embedded_options with_clock(embedded_options options);
 
 }  // namespace berth

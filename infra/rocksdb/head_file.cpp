@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "events/core/checksum.hpp"
+#include "infra/files/durable.hpp"
 
 namespace berth {
 namespace {
@@ -61,7 +63,11 @@ journal_result<std::optional<durable_mark>> head_file::read(const std::filesyste
 
 journal_result<head_file> head_file::open(const std::filesystem::path& path,
                                           const durable_mark& first) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  // A new one gets its name when it is on the disk: what has the name can be read.
+  const auto unnamed = std::filesystem::path{path} += ".new";
+  int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  const bool is_new = fd < 0 && errno == ENOENT;
+  if (is_new) fd = ::open(unnamed.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return failed(path, "open");
   head_file file{fd, path};
   // Counted on from what is there, so that neither slot's old content can win.
@@ -74,10 +80,8 @@ journal_result<head_file> head_file::open(const std::filesystem::path& path,
   for (int i = 0; i < slots; ++i)
     if (auto error = file.write(first)) return *error;
   if (::fsync(fd) != 0) return failed(path, "fsync");
-  const int folder = ::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = folder >= 0 && ::fsync(folder) == 0;
-  if (folder >= 0) ::close(folder);
-  if (!synced) return failed(path.parent_path(), "fsync");
+  if (is_new && ::rename(unnamed.c_str(), path.c_str()) != 0) return failed(path, "rename");
+  if (auto error = sync_folder(path.parent_path())) return *error;
   return file;
 }
 

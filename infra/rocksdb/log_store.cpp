@@ -3,6 +3,7 @@
 #include <rocksdb/write_batch.h>
 
 #include "events/core/invariant.hpp"
+#include "infra/files/durable.hpp"
 #include "infra/rocksdb/keys.hpp"
 #include "infra/rocksdb/wal_scan.hpp"
 
@@ -44,27 +45,34 @@ std::string at(const std::string& folder, std::uint64_t offset) {
   return folder + " partition 0 offset " + std::to_string(offset);
 }
 
-// What may be done about a write-ahead log that RocksDB calls damaged.
-std::optional<journal_error> judge_damage(const embedded_options& options,
-                                          rocksdb::Options settings, const rocksdb::Status& status,
-                                          std::uint64_t proven) {
+// Cuts a last write that a crash tore and nobody was told of. Any other damage is refused, and so
+// is a log that would end before `proven`; then nothing was changed.
+std::optional<journal_error> cut_torn_tail(const embedded_options& options,
+                                           rocksdb::Options settings, std::uint64_t proven) {
   const auto folder = options.log_dir().string();
+  if (const auto list = find_manifest_damage(options.log_dir()); list && !list->is_followed)
+    if (auto error = truncate_file(list->file, list->record_byte)) return error;
   const auto damage = find_wal_damage(options.log_dir());
-  if (!damage) return error_of(status, folder);
+  if (!damage) return std::nullopt;
   if (damage->is_followed)
     return journal_error{journal_errc::corrupt,
                          damage->file.string() + " byte " + std::to_string(damage->byte) +
                              ": cannot be read, and synced writes follow it",
                          std::nullopt};
   settings.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-  database observed;
-  const auto opened = database::open(settings, folder, families, access::observer, {}, observed);
-  if (!opened.ok()) return error_of(opened, folder);
-  const std::unique_ptr<rocksdb::Iterator> last{observed.db->NewIterator({}, observed.families[1])};
-  last->SeekToLast();
-  const auto ends_at = last->Valid() ? keys::get64(last->key().ToStringView()) : 0;
-  if (ends_at < proven) return loss(folder, ends_at, proven);
-  return std::nullopt;
+  {
+    database observed;
+    const auto opened = database::open(settings, folder, families, access::observer, {}, observed);
+    if (!opened.ok()) return error_of(opened, folder);
+    const std::unique_ptr<rocksdb::Iterator> last{
+        observed.db->NewIterator({}, observed.families[1])};
+    last->SeekToLast();
+    const auto ends_at = last->Valid() ? keys::get64(last->key().ToStringView()) : 0;
+    if (ends_at < proven) return loss(folder, ends_at, proven);
+  }
+  // RocksDB would pass over it, but leave it in the file: should the file outlive the next power
+  // cut, its middle would look damaged.
+  return truncate_file(damage->file, damage->record_byte);
 }
 
 }  // namespace
@@ -78,14 +86,10 @@ journal_result<std::unique_ptr<log_store>> log_store::open(const embedded_option
   auto settings = settings_of(options);
   settings.create_if_missing = !holds_database(options.log_dir());
   if (settings.create_if_missing && proven > 0) return loss(folder, 0, proven);
+  if (!settings.create_if_missing)
+    if (auto refused = cut_torn_tail(options, settings, proven)) return *refused;
   database opened;
-  auto status = database::open(settings, folder, families, access::writer, {}, opened);
-  if (status.IsCorruption()) {
-    opened = {};
-    if (auto refused = judge_damage(options, settings, status, proven)) return *refused;
-    settings.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-    status = database::open(settings, folder, families, access::writer, {}, opened);
-  }
+  const auto status = database::open(settings, folder, families, access::writer, {}, opened);
   if (!status.ok()) return error_of(status, folder);
   std::unique_ptr<log_store> store{new log_store{options, std::move(opened)}};
   if (auto error = store->check_format()) return *error;

@@ -1,5 +1,8 @@
 #include "infra/rocksdb/recovery.hpp"
 
+#include <fstream>
+
+#include "infra/files/durable.hpp"
 #include "infra/memory/commit_record.hpp"
 
 namespace berth {
@@ -135,9 +138,33 @@ bool is_of_state(const embedded_options& options, const journal_error& error) {
          error.message.starts_with(options.state_dir().string());
 }
 
+// RocksDB takes zeros in a write-ahead log, or a log that is missing between two, for the end of
+// nothing: rows would be missing from the middle of state/ for good.
+std::optional<journal_error> drop_unsynced_state(const embedded_options& options) {
+  std::ifstream noted{options.boot_path()};
+  std::string boot;
+  std::getline(noted, boot);
+  if (boot == options.boot) return std::nullopt;
+  std::error_code error;
+  if (std::filesystem::is_directory(options.state_dir(), error)) {
+    std::vector<std::filesystem::path> unsynced;
+    for (const auto& entry : std::filesystem::directory_iterator{options.state_dir(), error})
+      if (entry.path().extension() == ".log") unsynced.push_back(entry.path());
+    for (const auto& each : unsynced)
+      if (!error) std::filesystem::remove(each, error);
+    if (error)
+      return journal_error{journal_errc::io,
+                           options.state_dir().string() + ": cannot be cut: " + error.message(),
+                           std::nullopt};
+    if (auto failed = sync_folder(options.state_dir())) return failed;
+  }
+  return write_whole_file(options.boot_path(), options.boot + "\n");
+}
+
 }  // namespace
 
 journal_result<std::unique_ptr<state_store>> open_state(const embedded_options& options) {
+  if (auto error = drop_unsynced_state(options)) return *error;
   if (std::filesystem::exists(options.state_damaged_path())) {
     tell(options, "state/ was found damaged and is rebuilt", 0, 0);
     if (auto error = remove_state(options)) return *error;

@@ -25,7 +25,8 @@ journal_result<recovered_log> recover(const embedded_options& options, const log
                                       std::unique_ptr<state_store>& state,
                                       const std::optional<durable_mark>& head);
 
-// Opens state/; removes it first if it is marked damaged, and again if it cannot be read.
+// Opens state/; removes it first if it is marked damaged, and again if it cannot be read. The first
+// start since the machine's takes it back to what was synced.
 journal_result<std::unique_ptr<state_store>> open_state(const embedded_options& options);
 
 // The longest prefix of the log whose records are intact and linked.

@@ -1,6 +1,8 @@
 // state/: what can be rebuilt from the log: stream index, deduplication, snapshots, views and their
-// checkpoints. Written without sync, so a power cut takes it back in time as a whole; it never
-// leads the log. One index writer thread; everything else from any thread.
+// checkpoints. Written without sync; it never leads the log. A power cut may keep later ones of the
+// unsynced writes and lose earlier ones, so the first start after one drops them all (recovery.hpp)
+// and goes on from the tables, which are synced. One index writer thread; everything else from any
+// thread.
 #pragma once
 
 #include <atomic>

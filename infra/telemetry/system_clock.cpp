@@ -1,5 +1,7 @@
 #include "infra/telemetry/system_clock.hpp"
 
+#include <fstream>
+
 namespace berth {
 
 timestamp system_clock::now() const {
@@ -9,6 +11,13 @@ timestamp system_clock::now() const {
   while (seen < wall.count() &&
          !last_us_.compare_exchange_weak(seen, wall.count(), std::memory_order_relaxed)) {}
   return from_us(std::max<std::int64_t>(seen, wall.count()));
+}
+
+std::string boot_id() {
+  std::ifstream file{"/proc/sys/kernel/random/boot_id"};
+  std::string text;
+  std::getline(file, text);
+  return text;
 }
 
 }  // namespace berth

@@ -129,49 +129,6 @@ TEST_CASE("faults: an index that lags too far refuses appends until it has caugh
   CHECK_FALSE(on.log().append(nth(accepted), 0, listener));
 }
 
-TEST_CASE("faults: no power cut loses what was acknowledged", "[infra]") {
-  disk_engine on;
-  on.options.log_write_buffer_bytes = 64 << 10;
-  on.options.state_write_buffer_bytes = 64 << 10;
-  on.options.index_interval_ms = std::chrono::milliseconds{1};
-  on.open();
-  const auto first_head = read_whole(on.options.head_path());
-  const auto listener = std::make_shared<recording_listener>();
-  constexpr std::uint64_t commits = 4'000;
-  std::thread appender{[&] {
-    for (std::uint64_t n = 0; n < commits; ++n) {
-      while (on.log().append(nth(n), n, listener)) std::this_thread::yield();
-      if (n % 16 == 0) listener->wait_for(n > 100 ? n - 100 : 0);
-    }
-  }};
-  for (unsigned seed = 1; seed <= 40; ++seed) {
-    std::mt19937 random{seed};
-    listener->wait_for(seed * commits / 42);
-    const auto acknowledged = listener->results().size();
-    const auto after = on.folder.path() / ("cut-" + std::to_string(seed));
-    on.disk->power_cut(on.options.data_dir, after, random);
-    // The head file is never synced while it is written: the cut may take it back to any older
-    // state.
-    if (random() % 2) write_whole(after / "head", first_head);
-    auto options = on.options;
-    options.env = nullptr;
-    options.data_dir = after;
-    INFO("seed " << seed << ", " << acknowledged << " acknowledged");
-    auto engine = open_embedded(options);
-    if (engine.has_error()) FAIL_CHECK(engine.error().message);
-    if (engine.has_error()) continue;
-    const auto all = (*engine)->journal().read({0, 1}, commits).value();
-    CHECK(all.size() >= acknowledged);
-    bool same = true;
-    for (std::size_t n = 0; n < all.size(); ++n) same = same && all[n].body == nth(n);
-    CHECK(same);
-    engine->reset();
-    std::filesystem::remove_all(after);
-  }
-  appender.join();
-  REQUIRE(listener->wait_for(commits));
-}
-
 TEST_CASE("faults: a second opener of a directory is refused and told who has it", "[infra]") {
   disk_engine on;
   CHECK_FALSE(is_served(on.options));

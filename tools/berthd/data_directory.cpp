@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "infra/files/durable.hpp"
+
 namespace berth::berthd {
 
 namespace {
@@ -19,33 +21,9 @@ std::string failed(const std::string& what) {
 }
 }  // namespace
 
-bool write_private_file(const std::string& path, const std::string& bytes) {
-  const auto beside = path + ".new";
-  const int file = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file < 0) return false;
-  const bool written =
-      ::write(file, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) &&
-      fsync(file) == 0;
-  ::close(file);
-  if (!written || std::rename(beside.c_str(), path.c_str()) != 0) return false;
-  const int folder =
-      ::open(std::filesystem::path{path}.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = folder >= 0 && fsync(folder) == 0;
-  if (folder >= 0) ::close(folder);
-  return synced;
-}
-
-std::string boot_id() {
-  std::ifstream file{"/proc/sys/kernel/random/boot_id"};
-  std::string text;
-  std::getline(file, text);
-  return text;
-}
-
 data_directory::opened data_directory::open(const std::string& path) {
   std::error_code problem;
-  std::filesystem::create_directories(path, problem);
-  if (problem) return {"cannot make the data directory " + path + ": " + problem.message(), false};
+  if (const auto error = make_folder(path)) return {error->message, false};
   path_ = std::filesystem::canonical(path, problem).string();
   if (problem) return {"cannot use the data directory " + path + ": " + problem.message(), false};
   if (chmod(path_.c_str(), 0700) != 0) return {failed("cannot protect " + path_), false};
@@ -72,8 +50,9 @@ std::optional<std::string> data_directory::load_key() {
   }
   if (getrandom(key_.data(), key_.size(), 0) != static_cast<ssize_t>(key_.size()))
     return failed("no random bytes");
-  if (!write_private_file(name, {reinterpret_cast<const char*>(key_.data()), key_.size()}))
-    return failed("cannot write " + name);
+  if (const auto error =
+          write_whole_file(name, {reinterpret_cast<const char*>(key_.data()), key_.size()}))
+    return error->message;
   return std::nullopt;
 }
 

@@ -37,9 +37,4 @@ class data_directory {
   std::array<std::uint8_t, 32> key_{};
 };
 
-// Writes a file so that it is there whole or not at all, mode 0600.
-bool write_private_file(const std::string& path, const std::string& bytes);
-// The machine's boot id; changes with every boot.
-std::string boot_id();
-
 }  // namespace berth::berthd

@@ -4,7 +4,7 @@
 #include <future>
 
 #include "gateway/auth/api_token.hpp"
-#include "tools/berthd/data_directory.hpp"
+#include "infra/files/durable.hpp"
 
 namespace berth::berthd {
 
@@ -44,8 +44,9 @@ administrator ensure_administrator(kernel& core, const std::array<std::uint8_t, 
   const auto issued = ask_and_wait(
       core, account, account::issue_token{token.token, "first start", token.hash, {}}, "token");
   if (!issued) admin.error = issued.error().message;
-  if (!admin.error && !write_private_file(token_file, token.text + "\n"))
-    admin.error = "cannot write " + token_file;
+  if (admin.error) return admin;
+  if (const auto unwritten = write_whole_file(token_file, token.text + "\n"))
+    admin.error = unwritten->message;
   return admin;
 }
 
