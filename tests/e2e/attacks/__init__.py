@@ -1,0 +1,1 @@
+"""Attacks: programs that run inside an environment, and what the host looks like from outside."""
