@@ -20,6 +20,14 @@ namespace berth::launcher {
 namespace {
 
 constexpr rlim_t open_files_max = 65'536;
+constexpr unsigned terminals_max = 256;  // the kernel's own number is for the whole machine
+constexpr std::uint64_t bytes_per_inode = 8 * 1024;  // an empty file holds about 1 KiB of memory
+constexpr unsigned device_inodes_max = 1024;
+
+std::string tmpfs_options(const char* mode, std::uint64_t bytes) {
+  return std::string("mode=") + mode + ",size=" + std::to_string(bytes) +
+         ",nr_inodes=" + std::to_string(bytes / bytes_per_inode);
+}
 
 [[noreturn]] void give_up(int ready, const fault& why) {
   const auto line = why.text + "\n";
@@ -110,7 +118,7 @@ class inside {
     // Absent sysfs costs hardware listings only.
     (void)::mount("sysfs", "sys", "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr);
     const auto run_size = std::max<std::uint64_t>(request_.limits.memory_bytes / 10, 16u << 20);
-    const auto options = "mode=755,size=" + std::to_string(run_size);
+    const auto options = tmpfs_options("755", run_size);
     must(::mount("tmpfs", "run", "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()), "mount /run");
     (void)::mkdir("run/lock", 01777);
     (void)::mkdir("run/user", 0755);
@@ -118,17 +126,19 @@ class inside {
   }
 
   void devices() {
-    must(::mount("tmpfs", "dev", "tmpfs", MS_NOSUID, "mode=755,size=64k"), "mount /dev");
+    const auto small = "mode=755,size=64k,nr_inodes=" + std::to_string(device_inodes_max);
+    must(::mount("tmpfs", "dev", "tmpfs", MS_NOSUID, small.c_str()), "mount /dev");
     must(::mkdir("dev/pts", 0755), "mkdir dev/pts");
     must(::mkdir("dev/shm", 01777), "mkdir dev/shm");
-    const char* pts = request_.reduced ? "newinstance,ptmxmode=0666,mode=620"
-                                       : "newinstance,ptmxmode=0666,mode=620,gid=5";
-    must(::mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, pts), "mount /dev/pts");
+    const auto pts = "newinstance,ptmxmode=0666,mode=620,max=" + std::to_string(terminals_max) +
+                     (request_.reduced ? "" : ",gid=5");
+    must(::mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, pts.c_str()),
+         "mount /dev/pts");
     // Counted as memory of the workload: a full one at the limit's size would end every later
     // command.
     const auto shm = request_.limits.memory_bytes == 0 ? std::uint64_t{64u << 20}
                                                        : request_.limits.memory_bytes / 4;
-    const auto options = "mode=1777,size=" + std::to_string(shm);
+    const auto options = tmpfs_options("1777", shm);
     must(::mount("tmpfs", "dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()),
          "mount /dev/shm");
     must(::symlink("pts/ptmx", "dev/ptmx"), "dev/ptmx");
@@ -148,6 +158,7 @@ class inside {
     if (!plan_.network) return;
     must(set_address("eth0", plan_.address, "255.255.0.0"));
     must(set_up("eth0"));
+    must(add_neighbour("eth0", plan_.gateway, hardware_address_of(plan_.gateway)));
     must(add_default_route(plan_.gateway));
   }
 

@@ -2,6 +2,8 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -117,6 +119,15 @@ std::string life_text(const start_request& request, const started& life, const c
   return m.encode();
 }
 
+// The kernel counts inotify instances, namespaces and the like of a user namespace against the user
+// that made it too: with root as the maker one environment could use up what all others and the
+// host's own root may have. So each is made by the effective user that is root in it.
+bool become(std::uint32_t uid) {
+  if (::seteuid(uid) != 0) return false;
+  ::prctl(PR_SET_DUMPABLE, 1);  // a change of user clears it; the child's /proc must stay ours
+  return true;
+}
+
 pid_t clone_child(const start_request& request, int* pidfd) {
   clone_args args{};
   args.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
@@ -124,7 +135,13 @@ pid_t clone_child(const start_request& request, int* pidfd) {
   if (!request.reduced) args.flags |= CLONE_NEWCGROUP;
   args.pidfd = reinterpret_cast<std::uint64_t>(pidfd);
   args.exit_signal = SIGCHLD;
-  return static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
+  const bool changed = !request.reduced && become(request.uid_base);
+  const auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
+  const int error = errno;
+  // The child has no ids yet; it takes its own once they are mapped.
+  if (pid != 0 && changed && !become(0)) ::abort();
+  errno = error;
+  return pid;
 }
 
 }  // namespace

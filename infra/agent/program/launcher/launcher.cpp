@@ -1,5 +1,6 @@
 #include "infra/agent/program/launcher/launcher.hpp"
 
+#include <linux/securebits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -40,6 +41,8 @@ fault launcher::open() {
   if (auto failed = make_dir(options_.run + "/mnt/lower", 0755)) return failed;
   if (::chdir((options_.run + "/mnt").c_str()) != 0) return errno_fault("enter run/mnt");
   if (::geteuid() == 0) {
+    // Capabilities survive the change of user in which environments are made.
+    ::prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP);
     machine_.cgroups.prepare();
     // Without a mount namespace there is no full isolation; the probe says so.
     if (::unshare(CLONE_NEWNS) == 0)

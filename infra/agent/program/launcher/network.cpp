@@ -15,6 +15,8 @@ constexpr const char* netmask = "255.255.0.0";
 constexpr unsigned first_prefix = 201;
 constexpr unsigned last_prefix = 250;
 constexpr unsigned addresses_per_row = 250;
+constexpr unsigned environments_max = 4096;
+constexpr unsigned connections_max = 8192;  // of one environment; the machine's table is everyone's
 
 // Interface of the default route, from /proc/net/route: "eth0 00000000 gateway flags …".
 std::string find_uplink() {
@@ -68,15 +70,24 @@ std::string network::rules(const std::string& uplink) const {
   const auto table = "inet berth_" + tag_;
   const auto bridge = "\"brth" + tag_ + "\"";
   std::string text = "table " + table + " {}\ndelete table " + table + "\ntable " + table + " {\n";
+  text += " set pairs { type ether_addr . ipv4_addr; elements = {";
+  for (unsigned index = 0; index < environments_max; ++index)
+    text += (index == 0 ? " " : ", ") + text_of(hardware_address_of(address(index))) + " . " +
+            address(index);
+  text += " }; }\n";
+  text += " set busy { type ipv4_addr; size " + std::to_string(environments_max) +
+          "; flags dynamic; }\n";
   text += " chain input { type filter hook input priority -10; policy accept; iifname " + bridge +
           " drop; }\n";
   text += " chain forward { type filter hook forward priority -10; policy accept;\n";
   text += "  oifname " + bridge + " ct state established,related accept\n";
   text += "  oifname " + bridge + " drop\n";
-  text += "  iifname " + bridge + " ip saddr != " + prefix_ + ".0.0/16 drop\n";
+  text += "  iifname " + bridge + " ether saddr . ip saddr != @pairs drop\n";
   text += "  iifname " + bridge + " meta nfproto ipv6 drop\n";
   text += "  iifname " + bridge + " ip daddr { 169.254.0.0/16, 127.0.0.0/8, 224.0.0.0/4 } drop\n";
-  text += "  iifname " + bridge + " oifname != \"" + uplink + "\" drop\n }\n";
+  text += "  iifname " + bridge + " oifname != \"" + uplink + "\" drop\n";
+  text += "  iifname " + bridge + " ct state new add @busy { ip saddr ct count over " +
+          std::to_string(connections_max) + " } drop\n }\n";
   text += " chain postrouting { type nat hook postrouting priority 100; ip saddr " + prefix_ +
           ".0.0/16 oifname \"" + uplink + "\" masquerade; }\n}\n";
   return text;
@@ -94,7 +105,8 @@ fault network::prepare() {
     if (!prefix_in_use(second, bridge)) prefix_ = "10." + std::to_string(second);
   }
   if (prefix_.empty()) return {"no free network from 10.201.0.0/16 to 10.250.0.0/16"};
-  if (auto failed = make_bridge(bridge)) return {failed.text + "; run as root with CAP_NET_ADMIN"};
+  if (auto failed = make_bridge(bridge, hardware_address_of(gateway())))
+    return {failed.text + "; run as root with CAP_NET_ADMIN"};
   (void)write_file("/proc/sys/net/ipv6/conf/" + bridge + "/disable_ipv6",
                    "1");  // there may be no IPv6 at all
   if (auto failed = set_address(bridge, gateway(), netmask)) return failed;
@@ -122,14 +134,16 @@ fault network::attach(int pid, unsigned index) {
   char name[IFNAMSIZ];
   std::snprintf(name, sizeof name, "v%.6s%03x%04x", tag_.c_str(), index & 0xfff,
                 generation_++ & 0xffff);
-  auto failed = make_veth(name, "brth" + tag_, pid);
+  const auto bridge = "brth" + tag_;
+  const auto inside = hardware_address_of(address(index));
+  auto failed = make_veth(name, bridge, pid, inside);
   // After a restart of the launcher the counter begins again and may meet a pair that still lives.
   for (int attempt = 0; failed && attempt < 8; ++attempt) {
     std::snprintf(name, sizeof name, "v%.6s%03x%04x", tag_.c_str(), index & 0xfff,
                   static_cast<unsigned>(monotonic_ms() + attempt) & 0xffff);
-    failed = make_veth(name, "brth" + tag_, pid);
+    failed = make_veth(name, bridge, pid, inside);
   }
-  return failed;
+  return failed ? failed : add_neighbour(bridge, address(index), inside);
 }
 
 }  // namespace berth::launcher
