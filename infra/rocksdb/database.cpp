@@ -68,7 +68,7 @@ rocksdb::Options common_settings(const embedded_options& options) {
   return settings;
 }
 
-rocksdb::Status check_files(rocksdb::DB& db) {
+rocksdb::Status check_files(rocksdb::DB& db, const read_pace& pace) {
   // DB::VerifyFileChecksums would do, if it did not refuse to work in a secondary instance.
   std::vector<rocksdb::LiveFileMetaData> tables;
   db.GetLiveFilesMetaData(&tables);
@@ -82,8 +82,10 @@ rocksdb::Status check_files(rocksdb::DB& db) {
     if (!in)
       continue;  // compacted away by the server beside this reader; a missing one fails reads
     const auto checksum = factory->CreateFileChecksumGenerator({path, {}});
-    while (in.read(bytes.data(), static_cast<std::streamsize>(bytes.size())) || in.gcount() > 0)
+    while (in.read(bytes.data(), static_cast<std::streamsize>(bytes.size())) || in.gcount() > 0) {
       checksum->Update(bytes.data(), static_cast<std::size_t>(in.gcount()));
+      if (!pace(static_cast<std::size_t>(in.gcount()))) return rocksdb::Status::OK();
+    }
     checksum->Finalize();
     if (checksum->GetChecksum() != table.file_checksum)
       return rocksdb::Status::Corruption(path, "is not as it was written");

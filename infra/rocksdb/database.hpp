@@ -10,6 +10,7 @@
 
 #include <rocksdb/db.h>
 
+#include "infra/files/read_pace.hpp"
 #include "infra/rocksdb/embedded_options.hpp"
 #include "infra/rocksdb/rocksdb_error.hpp"
 
@@ -36,7 +37,7 @@ struct database {
 rocksdb::Options common_settings(const embedded_options& options);
 
 // Reads every table file and compares its checksum with the one noted when it was written.
-rocksdb::Status check_files(rocksdb::DB& db);
+rocksdb::Status check_files(rocksdb::DB& db, const read_pace& pace);
 
 // Whether the folder holds a database, or the remains of one.
 bool holds_database(const std::filesystem::path& folder);

@@ -7,6 +7,7 @@
 #include "infra/rocksdb/recovery.hpp"
 #include "infra/rocksdb/rocksdb_journal.hpp"
 #include "infra/rocksdb/rocksdb_view_store.hpp"
+#include "infra/rocksdb/scrub.hpp"
 #include "infra/telemetry/system_clock.hpp"
 
 namespace berth {
@@ -38,6 +39,9 @@ class opened_engine : public embedded_engine {
   view_store& views() override { return views_; }
   std::uint64_t epoch() const override { return epoch_; }
   embedded_stats stats() const override { return journal_->stats(); }
+  void scrub(const read_pace& pace, const told_problem& found) override {
+    journal_->scrub(pace, found);
+  }
 
  private:
   directory_lock lock_;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "events/core/journal.hpp"
+#include "infra/files/read_pace.hpp"
 #include "infra/rocksdb/embedded_options.hpp"
 #include "infra/rocksdb/embedded_stats.hpp"
 #include "projections/view_store.hpp"
@@ -28,6 +29,10 @@ class embedded_engine {
   virtual view_store& views() = 0;
   virtual std::uint64_t epoch() const = 0;  // previous start's + 1; recorded before this returned
   virtual embedded_stats stats() const = 0;
+  // Reads all of log/ and state/ again, in the caller's thread. Damage of the log is told; damage
+  // of state/ is fatal as on read, and rebuilt by the next start.
+  virtual void scrub(const read_pace& pace,
+                     const std::function<void(const journal_error&)>& found) = 0;
 };
 
 // Creates the directory if there is none. Errors:

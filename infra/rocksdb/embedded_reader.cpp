@@ -268,12 +268,12 @@ journal_result<verify_report> verify(const embedded_options& asked,
     if (progress) progress(seen, report.head.offset);
   }
   walk.finish();
-  if (const auto status = (*log)->check_files(); !status.ok())
+  if (const auto status = (*log)->check_files(at_once); !status.ok())
     walk.add(error_of(status, options.log_dir()));
   const auto state = observe<state_store>(options);
   if (state.has_error())
     walk.add(state.error());
-  else if (const auto status = (*state)->check_files(); !status.ok())
+  else if (const auto status = (*state)->check_files(at_once); !status.ok())
     walk.add(error_of(status, options.state_dir()));
   return report;
 }

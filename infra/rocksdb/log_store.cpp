@@ -268,8 +268,8 @@ std::optional<journal_error> log_store::refresh() {
   return error_of(status, folder_);
 }
 
-rocksdb::Status log_store::check_files() const {
-  return berth::check_files(*database_.db);
+rocksdb::Status log_store::check_files(const read_pace& pace) const {
+  return berth::check_files(*database_.db, pace);
 }
 
 }  // namespace berth

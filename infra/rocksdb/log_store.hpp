@@ -63,7 +63,7 @@ class log_store {
   // Records 1 … upto and the lead: the last one noted, or that of the last record.
   std::optional<journal_error> copy_to(log_store& other, std::uint64_t upto) const;
   std::optional<journal_error> refresh();
-  rocksdb::Status check_files() const;  // every byte of every table file
+  rocksdb::Status check_files(const read_pace& pace) const;  // every byte of every table file
 
  private:
   log_store(const embedded_options& options, database&& opened);

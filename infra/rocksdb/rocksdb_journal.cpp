@@ -8,6 +8,7 @@
 #include "events/core/invariant.hpp"
 #include "infra/memory/commit_record.hpp"
 #include "infra/memory/completions.hpp"
+#include "infra/rocksdb/scrub.hpp"
 
 namespace berth {
 namespace {
@@ -279,6 +280,14 @@ void rocksdb_journal::save_snapshot(const snapshot& taken) {
 journal_result<std::vector<stream_id>> rocksdb_journal::list_streams(
     const std::optional<stream_id>& after, std::size_t limit) const {
   return reads_.list_streams(after, limit);
+}
+
+void rocksdb_journal::scrub(const read_pace& pace, const told_problem& found) {
+  scrub_log(log_, options_.log_dir(), reads_.durable(), pace, found);
+  scrub_state(state_, options_.state_dir(), pace, [&](const journal_error& why) {
+    found(why);
+    die(why);
+  });
 }
 
 embedded_stats rocksdb_journal::stats() const {

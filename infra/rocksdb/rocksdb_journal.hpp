@@ -49,6 +49,7 @@ class rocksdb_journal : public journal {
                                                       std::size_t limit) const override;
 
   embedded_stats stats() const;
+  void scrub(const read_pace& pace, const std::function<void(const journal_error&)>& found);
 
  private:
   struct queued_commit {

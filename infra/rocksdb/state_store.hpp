@@ -71,7 +71,9 @@ class state_store {
   journal_result<std::vector<proof>> proofs() const;
 
   std::optional<journal_error> refresh();  // secondary
-  rocksdb::Status check_files() const { return berth::check_files(*database_.db); }
+  rocksdb::Status check_files(const read_pace& pace) const {
+    return berth::check_files(*database_.db, pace);
+  }
   rocksdb::DB& db() const { return *database_.db; }
 
  private:

@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <iostream>
 
+#include <sys/resource.h>
+
 #include <spdlog/spdlog.h>
 
 #include "infra/telemetry/logging.hpp"
@@ -26,6 +28,14 @@ void print_next_steps(const berth::berthd::server& server) {
               << "  build/bin/devctl env create first --wait\n"
               << "  build/bin/devctl terminal open first\n";
   std::cout << std::flush;
+}
+
+// A shell's soft limit is often 1,024; as many connections as the gateway takes need more.
+void raise_descriptor_limit() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
 }
 
 void print_farewell(std::size_t running) {
@@ -61,6 +71,7 @@ int main(int argc, char** argv) {
   sigaddset(&ends, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
 
   server server{parsed.value};
   if (parsed.value.doctor) {

@@ -14,6 +14,7 @@
 #include "infra/bulk/segment_bulk_log.hpp"
 #include "infra/providers/sandbox/sandbox_host.hpp"
 #include "infra/rocksdb/embedded_engine.hpp"
+#include "infra/scrub/scrubber.hpp"
 #include "infra/telemetry/metrics.hpp"
 #include "infra/telemetry/system_clock.hpp"
 #include "infra/terminal/vterm_screen.hpp"
@@ -60,6 +61,7 @@ struct server::parts {
   std::unique_ptr<environment_host> host;
   std::unique_ptr<embedded_engine> engine;
   std::unique_ptr<bulk_log> bulk;
+  std::unique_ptr<scrubber> scrub;
   std::unique_ptr<projection_driver> views;
   std::unique_ptr<running_kernel> kernel;
   std::unique_ptr<gateway::gateway> front;
@@ -180,6 +182,12 @@ std::optional<server::failure> server::start() {
     return failure{exit_error, "cannot make the administrator: " + *my.first.error};
   add_server_metrics(my.metrics, *my.kernel, *my.engine, *my.views);
   my.serving = true;
+  my.scrub = std::make_unique<scrubber>(
+      *my.engine, *my.bulk, scrub_options{}, [](const journal_error& found) {
+        spdlog::critical("scrub: {} ({}); restore it from a backup while there is one",
+                         found.message, name_of(found.code));
+      });
+  add_scrub_metrics(my.metrics, *my.scrub);
   if (auto failed = my.open_front()) return failed;
   const auto status = [this] {
     return server_status{url(), parts_->engine->journal().head().offset,
@@ -204,6 +212,7 @@ std::size_t server::stop() {
   my.front.reset();
   my.kernel.reset();
   my.views.reset();
+  my.scrub.reset();
   my.bulk.reset();
   my.engine.reset();
   return running;

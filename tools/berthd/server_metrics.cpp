@@ -44,4 +44,15 @@ void add_server_metrics(metrics_page& to, const running_kernel& core, const embe
   });
 }
 
+void add_scrub_metrics(metrics_page& to, const scrubber& scrub) {
+  const auto number = [&scrub](std::uint64_t (scrubber::*read)() const) {
+    return [&scrub, read] { return static_cast<double>((scrub.*read)()); };
+  };
+  to.counter("berth_scrub_rounds_total", "Times everything on the disk was read again",
+             number(&scrubber::rounds));
+  to.counter("berth_scrub_bytes_total", "Bytes read by the scrub", number(&scrubber::bytes));
+  to.counter("berth_scrub_problems_total", "Damaged places the scrub found",
+             number(&scrubber::problems));
+}
+
 }  // namespace berth::berthd

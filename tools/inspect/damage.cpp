@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
+#include "infra/bulk/check_output.hpp"
 #include "infra/bulk/segment_bulk_log.hpp"
 #include "infra/rocksdb/embedded_engine.hpp"
 #include "tools/inspect/admin_client.hpp"
@@ -10,9 +11,6 @@
 namespace berth::inspect {
 namespace json = boost::json;
 namespace {
-
-constexpr std::size_t streams_per_read = 1024;
-constexpr std::size_t output_bytes_per_read = 1024 * 1024;
 
 json::object error_json(const journal_error& error) {
   json::object out{{"code", name_of(error.code)}, {"message", error.message}};
@@ -29,29 +27,6 @@ bulk_options bulk_of(const embedded_options& engine) {
   return options;
 }
 
-struct output_report {
-  std::uint64_t terminals{};
-  std::uint64_t bytes{};
-  std::vector<journal_error> problems;
-};
-
-void read_all(bulk_log& bulk, const terminal_id& terminal, output_report& into) {
-  const auto extent = bulk.extent(terminal);
-  if (extent.durable == 0) return;
-  ++into.terminals;
-  for (auto at = extent.first; at < extent.durable;) {
-    const auto piece = bulk.read(terminal, at, output_bytes_per_read);
-    if (!piece) return into.problems.push_back(piece.error());
-    if (piece->empty())
-      return into.problems.push_back(
-          {journal_errc::data_loss,
-           fmt::format("{}: output ends at {}, not {}", terminal.value, at, extent.durable),
-           {}});
-    at += piece->size();
-    into.bytes += piece->size();
-  }
-}
-
 // A server beside us may drop old segments meanwhile; what it dropped is no problem.
 output_report verify_output(const embedded_options& engine) {
   output_report report;
@@ -62,18 +37,7 @@ output_report verify_output(const embedded_options& engine) {
     report.problems.push_back(reader ? bulk.error() : reader.error());
     return report;
   }
-  std::optional<stream_id> after;
-  for (;;) {
-    const auto found = (*reader)->journal().list_streams(after, streams_per_read);
-    if (!found) {
-      report.problems.push_back(found.error());
-      return report;
-    }
-    for (const auto& stream : *found)
-      if (stream.kind == aggregate_kind::terminal) read_all(**bulk, {stream.key}, report);
-    if (found->size() < streams_per_read) return report;
-    after = found->back();
-  }
+  return check_output((*reader)->journal(), **bulk, at_once);
 }
 
 }  // namespace
