@@ -35,3 +35,11 @@ if(BERTH_SANITIZE)
   add_compile_options(-Wno-error=maybe-uninitialized)
   add_link_options(-fsanitize=${BERTH_SANITIZE})
 endif()
+
+# BERTH_FUZZ (preset fuzz, clang): every library tells libFuzzer where it goes; tests/fuzz/ links the driver.
+if(BERTH_FUZZ)
+  set(CMAKE_CXX_FLAGS_RELEASE "-O1 -g1")
+  # `vptr` needs RTTI of libraries built without it.
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=address,undefined)
+endif()
