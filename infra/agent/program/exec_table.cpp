@@ -106,12 +106,11 @@ void exec_table::start(const id_bytes& id, const wire::Exec& request) {
   auto& kept = *job;
   running_.emplace(id, std::move(job));
   if (request.timeout_ms() > 0) {
-    kept.timer =
-        loop_.after(std::min(milliseconds{request.timeout_ms()}, timeout_max), [this, &kept] {
-          kept.timer = 0;
-          kept.timed_out = true;
-          kill_group(kept.pid, SIGKILL);
-        });
+    kept.timer = loop_.after(std::min(milliseconds{request.timeout_ms()}, timeout_max), [&kept] {
+      kept.timer = 0;
+      kept.timed_out = true;
+      kill_group(kept.pid, SIGKILL);
+    });
   }
   loop_.add(kept.status.get(), EPOLLIN, [this, &kept](std::uint32_t) {
     const auto text = read_spawn_status(kept.status.get());
