@@ -72,6 +72,7 @@ TEST_CASE("paths: a server's address is taken apart", "[tools]") {
   CHECK((six.host == "::1" && six.port == 99));
   CHECK_THROWS_AS(socket_options({"http://host:port", ""}), failure);
   CHECK_THROWS_AS(normal_server("127.0.0.1:7780"), failure);
+  CHECK_THROWS_AS(normal_server("http:///"), failure);
 }
 
 TEST_CASE("rest client: names are encoded, answers are read by path", "[tools]") {

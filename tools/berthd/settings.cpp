@@ -29,6 +29,12 @@ struct file_reader {
       errors.push_back(place(*node) + prefix + key + " has the wrong type");
   }
 
+  const toml::table* table_of(const toml::table& file, const char* key) {
+    const auto* node = file.get(key);
+    if (node && !node->is_table()) errors.push_back(place(*node) + key + " must be a table");
+    return node ? node->as_table() : nullptr;
+  }
+
   std::string place(const toml::node& node) const {
     std::ostringstream text;
     text << into.config_file << ":" << node.source().begin.line << ": ";
@@ -48,14 +54,15 @@ bool set_listen(settings& to, const std::string& text, const std::string& source
   char* end = nullptr;
   const auto port =
       colon == std::string::npos ? -1 : std::strtol(text.c_str() + colon + 1, &end, 10);
-  if (port < 0 || port > 65535 || !end || *end != '\0' || end == text.c_str() + colon + 1) {
+  const bool is_bracketed = text.starts_with('[');
+  if (port < 0 || port > 65535 || !end || *end != '\0' || end == text.c_str() + colon + 1 ||
+      is_bracketed != (colon > 0 && text[colon - 1] == ']')) {
     std::cerr << "berthd: " << source << ": \"" << text
               << "\" is not ADDRESS:PORT, for example 127.0.0.1:7780\n";
     return false;
   }
   to.address = text.substr(0, colon);
-  if (to.address.size() > 2 && to.address.front() == '[')
-    to.address = to.address.substr(1, to.address.size() - 2);
+  if (is_bracketed) to.address = to.address.substr(1, to.address.size() - 2);
   to.port = static_cast<std::uint16_t>(port);
   return true;
 }
@@ -75,22 +82,22 @@ bool read_file(settings& to) {
   reader.unknown_keys(file, "", {"data_dir", "listen", "tls", "log", "sandbox", "kernel"});
   reader.take(file, "", "data_dir", to.data_dir);
   reader.take(file, "", "listen", listen);
-  if (const auto* tls = file["tls"].as_table()) {
+  if (const auto* tls = reader.table_of(file, "tls")) {
     reader.unknown_keys(*tls, "tls.", {"certificate", "key"});
     reader.take(*tls, "tls.", "certificate", to.tls_certificate);
     reader.take(*tls, "tls.", "key", to.tls_key);
   }
-  if (const auto* log = file["log"].as_table()) {
+  if (const auto* log = reader.table_of(file, "log")) {
     reader.unknown_keys(*log, "log.", {"level", "format"});
     reader.take(*log, "log.", "level", to.log_level);
     reader.take(*log, "log.", "format", to.log_format);
   }
-  if (const auto* sandbox = file["sandbox"].as_table()) {
+  if (const auto* sandbox = reader.table_of(file, "sandbox")) {
     reader.unknown_keys(*sandbox, "sandbox.", {"network", "cgroup_parent"});
     reader.take(*sandbox, "sandbox.", "network", to.sandbox_network);
     reader.take(*sandbox, "sandbox.", "cgroup_parent", to.cgroup_parent);
   }
-  if (const auto* kernel = file["kernel"].as_table()) {
+  if (const auto* kernel = reader.table_of(file, "kernel")) {
     reader.unknown_keys(
         *kernel, "kernel.",
         {"worker_threads", "io_threads", "dedupe_window_hours", "passivate_after_s"});

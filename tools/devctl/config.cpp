@@ -37,10 +37,10 @@ std::filesystem::path config_path() {
 
 std::string normal_server(std::string text) {
   text = trimmed(std::move(text));
+  while (text.ends_with('/')) text.pop_back();
   if (!text.starts_with("http://") && !text.starts_with("https://"))
     throw failure(exit_usage, fmt::format("\"{}\" is not a server address", text),
                   "give one like http://127.0.0.1:7780 or https://berth.example.com");
-  while (text.ends_with('/')) text.pop_back();
   return text;
 }
 

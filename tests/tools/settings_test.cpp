@@ -1,0 +1,47 @@
+// berthd's configuration: what is wrong is refused, and named.
+#include "tools/berthd/settings.hpp"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/support/catch.hpp"
+
+using namespace berth::berthd;
+
+namespace {
+
+parsed_settings parse(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), {"berthd", "--data-dir", "/data"});
+  std::vector<char*> pointers;
+  for (auto& each : arguments) pointers.push_back(each.data());
+  pointers.push_back(nullptr);
+  return parse_settings(static_cast<int>(arguments.size()), pointers.data());
+}
+
+bool is_accepted(const std::string& file) {
+  char path[] = "/tmp/berth-settings-XXXXXX";
+  REQUIRE(::close(::mkstemp(path)) == 0);
+  std::ofstream{path} << file;
+  const auto parsed = parse({"--config", path});
+  std::filesystem::remove(path);
+  return parsed.exit_code < 0;
+}
+
+}  // namespace
+
+TEST_CASE("settings: an address in brackets has both of them", "[tools]") {
+  CHECK(parse({"--listen", "[::1]:80"}).value.address == "::1");
+  CHECK(parse({"--listen", "127.0.0.1:80"}).value.address == "127.0.0.1");
+  CHECK(parse({"--listen", "[::1:80"}).exit_code > 0);
+  CHECK(parse({"--listen", "::1]:80"}).exit_code > 0);
+  CHECK(parse({"--listen", "[]:"}).exit_code > 0);
+}
+
+TEST_CASE("settings: a table's name with another value is refused", "[tools]") {
+  CHECK(is_accepted("[kernel]\nworker_threads = 3\n"));
+  CHECK_FALSE(is_accepted("kernel = 3\n"));
+  CHECK_FALSE(is_accepted("tls = \"cert.pem\"\n"));
+}
