@@ -140,7 +140,7 @@ void agent_link::on_refused(const wire::Refused& refused) {
 }
 
 void agent_link::on_output(channel& from, frame&& what) {
-  if (!from.next) return;
+  if (!from.next || from.ended_at) return;
   auto offset = what.header.offset;
   if (offset > *from.next) {
     // In flight from before a follow further back; if not, ask once for what is missing.
@@ -233,7 +233,7 @@ void agent_link::on_terminal_problem(const wire::TerminalProblem& problem) {
 
 void agent_link::on_terminal_ended(const wire::TerminalEnded& ended) {
   auto* channel = channel_at(ended.channel());
-  if (!channel || !channel->next) return;
+  if (!channel || !channel->next || channel->ended_at) return;
   if (ended.final_offset() != *channel->next) {
     if (channel->resync) return;  // of a follow before the last one
     return protocol_error("a terminal ended at another byte than its last");
