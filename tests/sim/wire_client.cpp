@@ -58,7 +58,10 @@ void wire_client::type() {
     auto* view = dynamic_cast<terminal_view*>(each.view.get());
     if (!view || !view->drives() || !view->wanted() || world_.pick(2) == 0) continue;
     auto frame = view->type();
-    if (each.at == place::asked || each.at == place::open) say({{number, std::move(frame)}});
+    if (session_.empty())
+      view->typist()->refused = true;  // The numbers are of a session not known yet.
+    else if (each.at == place::asked || each.at == place::open)
+      say({{number, std::move(frame)}});
   }
 }
 
@@ -242,7 +245,9 @@ void wire_client::open(std::uint32_t number, std::vector<wire::frame>& out) {
   what.at = place::asked;
   out.push_back({number, what.view->how_to_open()});
   auto* view = dynamic_cast<terminal_view*>(what.view.get());
-  if (!view) return;
+  if (!view || !view->typist()) return;
+  // Until the session is known a cut would make its input another session's, applied again.
+  if (session_.empty()) return void(view->typist()->refused = true);
   std::vector<wire::payload> again;
   view->type_again(again);
   for (auto& each : again) out.push_back({number, std::move(each)});
@@ -285,6 +290,7 @@ std::optional<std::string> wire_client::missing() {
     return requests_.begin()->second.method + " " + requests_.begin()->second.path +
            " was never answered";
   if (pongs_ > pings_) return "more pongs than pings";
+  if (over_sessions_.contains(session_)) return "session " + session_ + " is over and goes on";
   for (auto& [number, each] : channels_)
     if (auto what = each.view->missing()) return what;
   return {};

@@ -131,6 +131,7 @@ void wire_link::tell(void (wire_link::*what)()) {
 }
 
 void wire_link::tell_received() {
+  if (up_.empty()) return;  // lost since
   reading_ = false;
   current_ = std::move(up_.front());
   up_.pop_front();

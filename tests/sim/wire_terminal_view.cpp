@@ -172,7 +172,7 @@ void terminal_view::take(const wire::closed& what) {
     if (!final_) fail("closed as ended, without its end");
     return;
   }
-  if (what.code == "truncated" && !world_.server.host.has_terminal(on_.id)) {
+  if (what.code == "truncated" && !world_.server.host.terminal_alive(on_.id)) {
     lost_ = true;
     const auto at = what.details.find("final_offset");
     const auto final = at == what.details.end() ? 0 : std::stoull(at->second);
@@ -198,12 +198,17 @@ void terminal_view::type_again(std::vector<wire::payload>& out) const {
 }
 
 std::optional<std::string> terminal_view::missing() {
-  const bool whole = world_.server.host.has_terminal(on_.id) && !on_.failed;
+  const auto& host = world_.server.host;
   world_.stats.checks += 2;
   const auto name = "terminal " + on_.id.value + ": ";
-  if (whole && cursor_ != on_.printed.size())
-    return name + std::to_string(on_.printed.size()) + " bytes were printed, " +
-           std::to_string(cursor_) + " arrived";
+  // A machine that rebooted has lost what its agent had not stored.
+  const bool known = host.has_terminal(on_.id) && !on_.failed && !lost_;
+  const auto all = !known                        ? cursor_
+                   : host.terminal_alive(on_.id) ? on_.printed.size()
+                                                 : host.next_offset(on_.id);
+  if (cursor_ != all)
+    return name + std::to_string(all) + " bytes were printed, " + std::to_string(cursor_) +
+           " arrived";
   if (typist_ && world_.server.host.terminal_alive(on_.id) && !typist_->unapplied.empty())
     return name + "input " + std::to_string(typist_->unapplied.front().first) +
            " was never applied";
