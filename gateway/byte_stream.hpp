@@ -1,24 +1,21 @@
-// A client's connection, plain or TLS, behind one interface: what serves HTTP is compiled once and
-// without templates. All calls and completions are on the stream's strand. A completion runs once;
-// it is not called inside the call.
+// A connection, plain or TLS, behind one interface: what speaks HTTP and WebSocket over it is
+// compiled once and without templates. All calls and completions are on the stream's strand. A
+// completion runs once; it is not called inside the call.
 #pragma once
 
 #include <array>
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
+#include <string>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 
-#include "gateway/http_convert.hpp"
-#include "gateway/upgrade_context.hpp"
-
 namespace berth::gateway {
-
-class ws_server;
 
 class byte_stream {
  public:
@@ -29,6 +26,7 @@ class byte_stream {
   virtual boost::asio::any_io_executor executor() = 0;
   virtual void shake_hands(on_done done) = 0;  // TLS; at once if plain
   virtual void read_some(boost::asio::mutable_buffer into, on_bytes done) = 0;
+  virtual void write_some(std::span<const boost::asio::const_buffer> bytes, on_bytes done) = 0;
   // Everything of both buffers, which the caller keeps.
   virtual void write(std::array<boost::asio::const_buffer, 2> bytes, on_done done) = 0;
   // Reads below TLS and throws away: for a client that still sends after the last answer.
@@ -38,12 +36,19 @@ class byte_stream {
   virtual void expires_never() = 0;
   virtual void end_sending() = 0;
   virtual void close() = 0;
-  // Gives the socket away; only the destructor may follow.
-  virtual void become_websocket(ws_server& to, http_request upgrade, upgrade_context context) = 0;
+  // After a WebSocket's closing handshake (RFC 6455 §7.1.1): TLS close_notify, then TCP; the server
+  // closes first.
+  virtual void tear_down(bool is_server, on_done done) = 0;
+  virtual boost::asio::ip::tcp::socket& socket() = 0;  // for options only
 };
 
 std::unique_ptr<byte_stream> plain_stream(boost::asio::ip::tcp::socket socket);  // plain_stream.cpp
-std::unique_ptr<byte_stream> tls_stream(boost::asio::ip::tcp::socket socket,
-                                        boost::asio::ssl::context& context);  // tls_stream.cpp
+// tls_stream.cpp
+std::unique_ptr<byte_stream> tls_server_stream(boost::asio::ip::tcp::socket socket,
+                                               boost::asio::ssl::context& context);
+// `host` is the name asked for (SNI), and what the certificate must name if `verify_host`.
+std::unique_ptr<byte_stream> tls_client_stream(boost::asio::ip::tcp::socket socket,
+                                               boost::asio::ssl::context& context,
+                                               const std::string& host, bool verify_host);
 
 }  // namespace berth::gateway

@@ -11,6 +11,7 @@
 #include "gateway/http_convert.hpp"
 #include "gateway/problem.hpp"
 #include "gateway/tunnel.hpp"
+#include "gateway/ws/ws_upgrade.hpp"
 
 namespace berth::gateway {
 namespace {
@@ -119,7 +120,7 @@ class connection : public live_connection, public std::enable_shared_from_this<c
     stream_->expires_never();
     upgrade_context context{core_->given, core_->routes, core_->auth, core_->connections,
                             core_,        remote_,       request_id_};
-    stream_->become_websocket(*core_->websockets, parser_->release(), std::move(context));
+    core_->websockets->accept(std::move(stream_), parser_->release(), std::move(context));
   }
 
   void write_continue() {
@@ -262,8 +263,8 @@ void serve_connection(const std::shared_ptr<gateway_core>& core, net::ip::tcp::s
   error_code failed;
   const auto remote = socket.remote_endpoint(failed);
   if (failed) return;
-  auto stream =
-      core->tls ? tls_stream(std::move(socket), *core->tls) : plain_stream(std::move(socket));
+  auto stream = core->tls ? tls_server_stream(std::move(socket), *core->tls)
+                          : plain_stream(std::move(socket));
   auto served = std::make_shared<connection>(core, std::move(stream), remote.address().to_string());
   served->begin(core->connections->enter(served));
 }

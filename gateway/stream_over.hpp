@@ -4,9 +4,9 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/stream_traits.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/websocket/teardown.hpp>
 
 #include "gateway/byte_stream.hpp"
-#include "gateway/ws/ws_upgrade.hpp"
 
 namespace berth::gateway {
 
@@ -18,6 +18,9 @@ class stream_over : public byte_stream {
   boost::asio::any_io_executor executor() override { return stream_.get_executor(); }
   void read_some(boost::asio::mutable_buffer into, on_bytes done) override {
     stream_.async_read_some(into, std::move(done));
+  }
+  void write_some(std::span<const boost::asio::const_buffer> bytes, on_bytes done) override {
+    stream_.async_write_some(bytes, std::move(done));
   }
   void write(std::array<boost::asio::const_buffer, 2> bytes, on_done done) override {
     boost::asio::async_write(
@@ -34,9 +37,12 @@ class stream_over : public byte_stream {
     lowest().socket().shutdown(boost::asio::socket_base::shutdown_send, ignored);
   }
   void close() override { lowest().close(); }
-  void become_websocket(ws_server& to, http_request upgrade, upgrade_context context) override {
-    to.accept(std::move(stream_), std::move(upgrade), std::move(context));
+  void tear_down(bool is_server, on_done done) override {
+    using boost::beast::role_type;
+    using boost::beast::websocket::async_teardown;
+    async_teardown(is_server ? role_type::server : role_type::client, stream_, std::move(done));
   }
+  boost::asio::ip::tcp::socket& socket() override { return lowest().socket(); }
 
  protected:
   boost::beast::tcp_stream& lowest() { return boost::beast::get_lowest_layer(stream_); }

@@ -3,13 +3,11 @@
 #include <stdexcept>
 #include <utility>
 
+#include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/throw_exception.hpp>
 
 #include "gateway/ws/ws_stream.hpp"
@@ -25,18 +23,23 @@ using boost::system::error_code;
 constexpr std::size_t message_bytes_max = 1024 * 1024;  // from the server
 constexpr std::size_t mask_buffer_bytes = 16 * 1024;
 
-template <class Stream>
-constexpr bool is_tls = !std::is_same_v<Stream, beast::tcp_stream>;
+class attempt : public std::enable_shared_from_this<attempt> {
+  // A continuation that does nothing if the attempt is over.
+  template <class F>
+  auto step(F next) {
+    return [to = weak_from_this(), next](error_code failed, const auto&...) {
+      if (auto self = to.lock(); self && self->done_) next(*self, failed);
+    };
+  }
 
-template <class Stream>
-class attempt : public std::enable_shared_from_this<attempt<Stream>> {
  public:
-  attempt(net::io_context& io, Stream stream, std::shared_ptr<net::ssl::context> tls,
+  // Without `tls` the connection is plain.
+  attempt(net::io_context& io, std::shared_ptr<net::ssl::context> tls,
           const client_options& options, std::function<void(dial_result)> done)
       : resolver_{io},
         timer_{io},
+        socket_{io},
         tls_{std::move(tls)},
-        transport_{std::make_shared<gateway::ws_stream<Stream>>(std::move(stream))},
         options_{options},
         done_{std::move(done)} {}
 
@@ -47,16 +50,15 @@ class attempt : public std::enable_shared_from_this<attempt<Stream>> {
         self.fail("timeout", "no connection within " +
                                  std::to_string(self.options_.connect_max.count()) + " ms");
     }));
-    resolver_.async_resolve(options_.host, std::to_string(options_.port),
-                            [to = this->weak_from_this()](
-                                error_code failed, net::ip::tcp::resolver::results_type found) {
-                              auto self = to.lock();
-                              if (!self || !self->done_) return;
-                              if (failed)
-                                return self->fail("connect_failed",
-                                                  self->options_.host + ": " + failed.message());
-                              self->connect(found);
-                            });
+    resolver_.async_resolve(
+        options_.host, std::to_string(options_.port),
+        [to = weak_from_this()](error_code failed, net::ip::tcp::resolver::results_type found) {
+          auto self = to.lock();
+          if (!self || !self->done_) return;
+          if (failed)
+            return self->fail("connect_failed", self->options_.host + ": " + failed.message());
+          self->connect(found);
+        });
   }
 
   // Once it completed, the socket is its taker's.
@@ -65,43 +67,28 @@ class attempt : public std::enable_shared_from_this<attempt<Stream>> {
   }
 
  private:
-  beast::tcp_stream& lowest() { return beast::get_lowest_layer(transport_->socket()); }
-
-  // A continuation that does nothing if the attempt is over.
-  template <class F>
-  auto step(F next) {
-    return [to = this->weak_from_this(), next](error_code failed, const auto&...) {
-      if (auto self = to.lock(); self && self->done_) next(*self, failed);
-    };
-  }
-
   void connect(const net::ip::tcp::resolver::results_type& found) {
-    lowest().async_connect(found, step([](attempt& self, error_code failed) {
-                             if (failed)
-                               return self.fail("connect_failed",
-                                                self.options_.host + ":" +
-                                                    std::to_string(self.options_.port) + ": " +
-                                                    failed.message());
-                             self.secure();
-                           }));
+    net::async_connect(socket_, found, step([](attempt& self, error_code failed) {
+                         if (failed)
+                           return self.fail("connect_failed",
+                                            self.options_.host + ":" +
+                                                std::to_string(self.options_.port) + ": " +
+                                                failed.message());
+                         self.secure();
+                       }));
   }
 
   void secure() {
     error_code ignored;
-    lowest().socket().set_option(net::ip::tcp::no_delay{true}, ignored);
-    if constexpr (is_tls<Stream>) {
-      auto& stream = transport_->socket().next_layer();
-      if (options_.verify_peer)
-        stream.set_verify_callback(net::ssl::host_name_verification(options_.host));
-      SSL_set_tlsext_host_name(stream.native_handle(), options_.host.c_str());
-      stream.async_handshake(net::ssl::stream_base::client,
-                             step([](attempt& self, error_code failed) {
-                               if (failed) return self.fail("tls_failed", failed.message());
-                               self.upgrade();
-                             }));
-    } else {
-      upgrade();
-    }
+    socket_.set_option(net::ip::tcp::no_delay{true}, ignored);
+    transport_ = std::make_shared<gateway::ws_stream>(
+        tls_ ? gateway::tls_client_stream(std::move(socket_), *tls_, options_.host,
+                                          options_.verify_peer)
+             : gateway::plain_stream(std::move(socket_)));
+    transport_->below().shake_hands(step([](attempt& self, error_code failed) {
+      if (failed) return self.fail("tls_failed", failed.message());
+      self.upgrade();
+    }));
   }
 
   void upgrade() {
@@ -148,23 +135,20 @@ class attempt : public std::enable_shared_from_this<attempt<Stream>> {
   void stop() {
     timer_.cancel();
     resolver_.cancel();
-    lowest().close();
+    error_code ignored;
+    socket_.close(ignored);
+    if (transport_) transport_->below().close();
   }
 
   net::ip::tcp::resolver resolver_;
   net::steady_timer timer_;
+  net::ip::tcp::socket socket_;  // until it is connected
   std::shared_ptr<net::ssl::context> tls_;
-  std::shared_ptr<gateway::ws_stream<Stream>> transport_;
+  std::shared_ptr<gateway::ws_stream> transport_;
   const client_options options_;
   websocket::response_type answer_;
   std::function<void(dial_result)> done_;
 };
-
-template <class Stream>
-std::shared_ptr<void> begin(std::shared_ptr<attempt<Stream>> made) {
-  made->begin();
-  return {made.get(), [made](void*) { made->cancel(); }};
-}
 
 // Nothing if the file of trusted certificates cannot be read.
 std::shared_ptr<net::ssl::context> context_for(const client_options& options, error_code& failed) {
@@ -188,20 +172,18 @@ void throw_exception_from_error(const dial_failure& error, const boost::source_l
 
 std::shared_ptr<void> dial(net::io_context& io, const client_options& options,
                            std::function<void(dial_result)> done) {
-  if (!options.tls)
-    return begin(std::make_shared<attempt<beast::tcp_stream>>(io, beast::tcp_stream{io}, nullptr,
-                                                              options, std::move(done)));
+  std::shared_ptr<net::ssl::context> tls;
   error_code failed;
-  auto tls = context_for(options, failed);
+  if (options.tls) tls = context_for(options, failed);
   if (failed) {
     net::post(io, [done = std::move(done), message = options.ca_file + ": " + failed.message()] {
       done(dial_failure{{"tls_failed", message, {}}, true});
     });
     return nullptr;
   }
-  using stream = net::ssl::stream<beast::tcp_stream>;
-  return begin(std::make_shared<attempt<stream>>(io, stream{beast::tcp_stream{io}, *tls}, tls,
-                                                 options, std::move(done)));
+  const auto made = std::make_shared<attempt>(io, std::move(tls), options, std::move(done));
+  made->begin();
+  return {made.get(), [made](void*) { made->cancel(); }};
 }
 
 }  // namespace berth::client

@@ -2,7 +2,8 @@
 
 #include <boost/asio/detail/socket_types.hpp>  // the socket options' numbers
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/write.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/beast/http/rfc7230.hpp>
 
 #include "gateway/auth/authenticator.hpp"
 #include "gateway/http_convert.hpp"
@@ -22,9 +23,15 @@ constexpr std::string_view json_protocol = "berth.v1.json";
 constexpr int send_buffer_bytes = 64 * 1024;  // the kernel doubles it
 constexpr int unsent_bytes_max = 64 * 1024;
 
+// Deflate for browsers: 4 KiB windows and a small hash cost about 40 KiB a connection, and most of
+// the gain.
+constexpr int deflate_window_bits = 12;
+constexpr int deflate_memory_level = 4;
+constexpr int deflate_level = 1;
+constexpr std::size_t deflate_bytes_min = 512;
+
 // Queues must stay where they can be reordered, so little is left to the kernel's.
-void tune(beast::tcp_stream& stream) {
-  auto& socket = stream.socket();
+void tune(boost::asio::ip::tcp::socket& socket) {
   error_code ignored;
   socket.set_option(boost::asio::ip::tcp::no_delay{true}, ignored);
   socket.set_option(boost::asio::socket_base::send_buffer_size{send_buffer_bytes}, ignored);
@@ -34,7 +41,7 @@ void tune(beast::tcp_stream& stream) {
 }
 
 // The first of ours in the client's list; empty if there is none.
-std::string_view chosen_protocol(const ws_upgrade_request& upgrade) {
+std::string_view chosen_protocol(const http_request& upgrade) {
   for (const auto offered :
        beast::http::token_list{upgrade[beast::http::field::sec_websocket_protocol]}) {
     if (offered == binary_protocol) return binary_protocol;
@@ -44,12 +51,11 @@ std::string_view chosen_protocol(const ws_upgrade_request& upgrade) {
 }
 
 // One upgrade under way: who asks, the answer, and then the connection.
-template <class Stream>
-class upgrading : public std::enable_shared_from_this<upgrading<Stream>> {
+class upgrading : public std::enable_shared_from_this<upgrading> {
  public:
-  upgrading(Stream stream, ws_upgrade_request upgrade, upgrade_context context,
+  upgrading(std::unique_ptr<byte_stream> stream, http_request upgrade, upgrade_context context,
             std::shared_ptr<ws_hub> hub)
-      : transport_{std::make_shared<ws_stream<Stream>>(std::move(stream))},
+      : transport_{std::make_shared<ws_stream>(std::move(stream))},
         upgrade_{std::move(upgrade)},
         context_{std::move(context)},
         hub_{std::move(hub)} {}
@@ -67,13 +73,12 @@ class upgrading : public std::enable_shared_from_this<upgrading<Stream>> {
           problem_response(kind_named("bad_request"), asked.error().why, context_.request_id));
     const auto credential = authenticator::credential_of(trusted(std::move(*asked)));
     if (!credential) return accept({});
-    context_.auth.authenticate(
-        *credential, [self = this->shared_from_this()](outcome<identity> who) {
-          boost::asio::post(self->transport_->executor(), [self, who = std::move(who)]() mutable {
-            if (!who) return self->refuse(problem_response(who.error(), self->context_.request_id));
-            self->accept(std::move(*who));
-          });
-        });
+    context_.auth.authenticate(*credential, [self = shared_from_this()](outcome<identity> who) {
+      boost::asio::post(self->transport_->executor(), [self, who = std::move(who)]() mutable {
+        if (!who) return self->refuse(problem_response(who.error(), self->context_.request_id));
+        self->accept(std::move(*who));
+      });
+    });
   }
 
  private:
@@ -90,7 +95,7 @@ class upgrading : public std::enable_shared_from_this<upgrading<Stream>> {
 
   void accept(std::optional<identity> who) {
     auto& socket = transport_->socket();
-    tune(beast::get_lowest_layer(socket));
+    tune(transport_->below().socket());
     websocket::stream_base::timeout times{};
     times.handshake_timeout = ws_handshake_max;
     times.idle_timeout = ws_silence_max;
@@ -103,18 +108,18 @@ class upgrading : public std::enable_shared_from_this<upgrading<Stream>> {
         }});
     websocket::permessage_deflate deflate;
     deflate.server_enable = true;
-    deflate.server_max_window_bits = ws_deflate_window_bits;
-    deflate.client_max_window_bits = ws_deflate_window_bits;
-    deflate.compLevel = ws_deflate_level;
-    deflate.memLevel = ws_deflate_memory_level;
-    deflate.msg_size_threshold = ws_deflate_bytes_min;
+    deflate.server_max_window_bits = deflate_window_bits;
+    deflate.client_max_window_bits = deflate_window_bits;
+    deflate.compLevel = deflate_level;
+    deflate.memLevel = deflate_memory_level;
+    deflate.msg_size_threshold = deflate_bytes_min;
     socket.set_option(deflate);
     socket.read_message_max(wire::message_bytes_max);
     socket.auto_fragment(false);
-    socket.async_accept(upgrade_, [self = this->shared_from_this(),
-                                   who = std::move(who)](error_code failed) mutable {
-      if (!failed) self->serve(std::move(who));
-    });
+    socket.async_accept(
+        upgrade_, [self = shared_from_this(), who = std::move(who)](error_code failed) mutable {
+          if (!failed) self->serve(std::move(who));
+        });
   }
 
   void serve(std::optional<identity> who) {
@@ -127,31 +132,18 @@ class upgrading : public std::enable_shared_from_this<upgrading<Stream>> {
   void refuse(const response& answer) {
     const auto message = std::make_shared<std::string>(
         header_text(answer, {upgrade_.version(), false, false}) + answer.body);
-    auto& lowest = beast::get_lowest_layer(transport_->socket());
-    lowest.expires_after(ws_handshake_max);
-    boost::asio::async_write(
-        transport_->socket().next_layer(), boost::asio::buffer(*message),
-        [self = this->shared_from_this(), message, &lowest](error_code, std::size_t) {
-          error_code ignored;
-          lowest.socket().shutdown(boost::asio::ip::tcp::socket::shutdown_send, ignored);
-        });
+    auto& stream = transport_->below();
+    stream.expires_after(ws_handshake_max);
+    stream.write({boost::asio::buffer(*message), {}}, [self = shared_from_this(), message, &stream](
+                                                          error_code) { stream.end_sending(); });
   }
 
-  std::shared_ptr<ws_stream<Stream>> transport_;
-  ws_upgrade_request upgrade_;
+  std::shared_ptr<ws_stream> transport_;
+  http_request upgrade_;
   upgrade_context context_;
   std::shared_ptr<ws_hub> hub_;
   std::string_view protocol_;
 };
-
-template <class Stream>
-void begin_upgrade(Stream stream, ws_upgrade_request upgrade, upgrade_context context,
-                   std::shared_ptr<ws_hub> hub) {
-  const auto executor = stream.get_executor();
-  const auto made = std::make_shared<upgrading<Stream>>(std::move(stream), std::move(upgrade),
-                                                        std::move(context), std::move(hub));
-  boost::asio::dispatch(executor, [made] { made->begin(); });
-}
 
 }  // namespace
 
@@ -164,14 +156,12 @@ ws_server::~ws_server() {
   hub_->stop();
 }
 
-void ws_server::accept(beast::tcp_stream stream, ws_upgrade_request upgrade,
+void ws_server::accept(std::unique_ptr<byte_stream> stream, http_request upgrade,
                        upgrade_context context) {
-  begin_upgrade(std::move(stream), std::move(upgrade), std::move(context), hub_);
-}
-
-void ws_server::accept(boost::asio::ssl::stream<beast::tcp_stream> stream,
-                       ws_upgrade_request upgrade, upgrade_context context) {
-  begin_upgrade(std::move(stream), std::move(upgrade), std::move(context), hub_);
+  const auto executor = stream->executor();
+  const auto made =
+      std::make_shared<upgrading>(std::move(stream), std::move(upgrade), std::move(context), hub_);
+  boost::asio::dispatch(executor, [made] { made->begin(); });
 }
 
 }  // namespace berth::gateway

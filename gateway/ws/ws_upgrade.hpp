@@ -8,18 +8,14 @@
 #include <memory>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/ssl/stream.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http/message.hpp>
-#include <boost/beast/http/string_body.hpp>
 
+#include "gateway/byte_stream.hpp"
+#include "gateway/http_convert.hpp"
 #include "gateway/upgrade_context.hpp"
 
 namespace berth::gateway {
 
 class ws_hub;
-
-using ws_upgrade_request = boost::beast::http::request<boost::beast::http::string_body>;
 
 // What WebSocket connections share: one reader of the journal's tail, for feeds and for sessions
 // that end. Made once a gateway, destroyed after its connections and before `given`.
@@ -32,9 +28,7 @@ class ws_server {
 
   // Answers the upgrade (101, or 400 or 401 with the error body and the end of the connection) and
   // serves it.
-  void accept(boost::beast::tcp_stream stream, ws_upgrade_request upgrade, upgrade_context context);
-  void accept(boost::asio::ssl::stream<boost::beast::tcp_stream> stream, ws_upgrade_request upgrade,
-              upgrade_context context);
+  void accept(std::unique_ptr<byte_stream> stream, http_request upgrade, upgrade_context context);
 
  private:
   std::shared_ptr<ws_hub> hub_;
