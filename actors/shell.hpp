@@ -12,12 +12,12 @@
 #include <deque>
 #include <unordered_map>
 
-#include <caf/event_based_actor.hpp>
-
 #include "actors/effects.hpp"
+#include "actors/mailbox_actor.hpp"
 #include "actors/stream_history.hpp"
 #include "actors/tenancy.hpp"
 #include "events/core/invariant.hpp"
+#include "events/core/mutants.hpp"
 
 namespace berth::actors {
 
@@ -35,10 +35,11 @@ class shell_listener : public append_listener {
 };
 
 template <class A>
-class shell : public caf::event_based_actor {
+class shell : public mailbox_actor {
  public:
   shell(caf::actor_config& config, runtime* shared, entry_ptr entry)
-      : caf::event_based_actor{config}, shared_{*shared}, entry_{std::move(entry)} {}
+      : mailbox_actor{config}, shared_{*shared}, entry_{std::move(entry)} {}
+  ~shell() override { last_reference_dropped(); }
 
   caf::behavior make_behavior() override {
     const auto self = caf::actor_cast<caf::actor>(static_cast<caf::event_based_actor*>(this));
@@ -74,6 +75,8 @@ class shell : public caf::event_based_actor {
     state_ptr after;
     stream_version version;
     std::vector<request_ptr> waiting;  // the first one asked; the others are its retries
+    // Refusals that saw the state after it: they are told when it is durable, or not at all.
+    std::vector<std::pair<request_ptr, rejection>> refused;
   };
 
   void handled() { entry_->queued.fetch_sub(1, std::memory_order_relaxed); }
@@ -110,7 +113,7 @@ class shell : public caf::event_based_actor {
     version_ = next_ = read->version;
     at_ = read->at;
     correlation_ = read->correlation;
-    arm_deadline();
+    if (!BERTH_MUTANT(deadline_not_rearmed)) arm_deadline();
     reconcile();
     return true;
   }
@@ -132,13 +135,21 @@ class shell : public caf::event_based_actor {
     request.finish(std::move(why));
   }
 
+  // A refusal decided on tentative state waits for it (promise 1): what it saw may yet be lost.
+  void refuse_when_durable(const request_ptr& request, rejection why) {
+    if (pending_.empty() || BERTH_MUTANT(refusal_from_tentative))
+      return refuse(*request, std::move(why));
+    pending_.back().refused.emplace_back(request, std::move(why));
+  }
+
   void ask(const request_ptr& request) {
     shared_.commands_total.fetch_add(1, std::memory_order_relaxed);
     if (!loaded()) return refuse(*request, *failure_);
     auto& meta = request->meta;
-    if (!may_see(meta.by)) return refuse(*request, unknown_stream(entry_->stream));
+    if (!may_see(meta.by)) return refuse_when_durable(request, unknown_stream(entry_->stream));
     const auto now = std::max(shared_.options.clock.now(), last_time_);
-    if (too_old(meta.id, now, shared_.options.limits.command_window))
+    if (too_old(meta.id, now, shared_.options.limits.command_window) &&
+        !BERTH_MUTANT(old_command_executed))
       return refuse(
           *request,
           reject(rejection_code::command_too_old,
@@ -148,21 +159,24 @@ class shell : public caf::event_based_actor {
     const auto hash = content_hash(A::canonical(request->command));
     const recorded_key key{meta.by.account, meta.id};
     if (repeated(request, key, hash)) return;
-    if (meta.if_match && *meta.if_match != next_)
-      return refuse(*request, reject(rejection_code::precondition_failed,
-                                     entry_->stream.text() + " is at version " +
-                                         std::to_string(next_.value)));
     auto decided = A::decide(*tentative_, request->command, {now});
-    if (!decided) return refuse(*request, decided.error());
+    // What does not exist is not found, whatever version was expected of it.
+    const bool missing = next_.value == 0 && !decided;
+    if (meta.if_match && *meta.if_match != next_ && !missing)
+      return refuse_when_durable(
+          request, reject(rejection_code::precondition_failed,
+                          entry_->stream.text() + " is at version " + std::to_string(next_.value)));
+    if (!decided) return refuse_when_durable(request, decided.error());
     write(request, key, hash, now, std::move(*decided));
   }
 
   // Answers a command whose id is known; a known id with other content is a conflict.
   bool repeated(const request_ptr& request, const recorded_key& key, std::uint64_t hash) {
     const auto conflict = [&] {
-      refuse(*request, reject(rejection_code::idempotency_conflict,
-                              "this command id was used before with other content; use a new one",
-                              "command_id"));
+      refuse_when_durable(
+          request, reject(rejection_code::idempotency_conflict,
+                          "this command id was used before with other content; use a new one",
+                          "command_id"));
       return true;
     };
     if (const auto found = by_key_.find(key); found != by_key_.end()) {
@@ -173,9 +187,13 @@ class shell : public caf::event_based_actor {
     }
     const auto recorded = shared_.options.journal.find_command(key.account, key.id);
     if (!recorded) return false;
-    if (recorded->stream != entry_->stream || recorded->command_hash != hash) return conflict();
+    if (BERTH_MUTANT(dedupe_dropped_at_snapshot) &&
+        recorded->last.value + events_since_snapshot_ < version_.value)
+      return false;
+    const bool same_content = recorded->command_hash == hash || BERTH_MUTANT(other_content_taken);
+    if (recorded->stream != entry_->stream || !same_content) return conflict();
     shared_.replayed_total.fetch_add(1, std::memory_order_relaxed);
-    if (recorded->last == version_) {
+    if (recorded->last == version_ || BERTH_MUTANT(retry_gets_newest_version)) {
       request->finish(answer<A>{version_, recorded->at, true, durable_});
       return true;
     }
@@ -207,15 +225,18 @@ class shell : public caf::event_based_actor {
       }
       after = std::make_shared<const state>(std::move(folded));
     }
+    if (BERTH_MUTANT(apply_before_append)) tentative_ = after;
     const auto ticket = ++last_ticket_;
     if (auto error = shared_.options.journal.append(body, ticket, listener_)) {
       --last_ticket_;
       return refuse(*request, to_rejection(*error));
     }
+    if (BERTH_MUTANT(ack_before_sync))
+      request->finish(answer<A>{body.last(), {0, at_.offset + 1}, false, after});
     last_time_ = now;
     next_ = body.last();
     tentative_ = after;
-    pending_.push_back({ticket, key, hash, std::move(after), next_, {request}});
+    pending_.push_back({ticket, key, hash, std::move(after), next_, {request}, {}});
     by_key_.emplace(key, ticket);
   }
 
@@ -235,6 +256,7 @@ class shell : public caf::event_based_actor {
       correlation_ = done.waiting.front()->meta.correlation;
       for (std::size_t i = 0; i < done.waiting.size(); ++i)
         done.waiting[i]->finish(answer<A>{version_, at_, i > 0, durable_});
+      for (auto& [request, why] : done.refused) refuse(*request, std::move(why));
     }
     tell_watchers();
     arm_deadline();
@@ -247,13 +269,15 @@ class shell : public caf::event_based_actor {
     auto lost = std::move(pending_);
     pending_.clear();
     by_key_.clear();
-    loaded_ = false;
-    for (auto& each : lost)
+    loaded_ = BERTH_MUTANT(tentative_kept_after_failure);
+    for (auto& each : lost) {
       for (auto& request : each.waiting) refuse(*request, to_rejection(why));
+      for (auto& [request, refused] : each.refused) refuse(*request, to_rejection(why));
+    }
   }
 
   bool may_see(const principal& by) const {
-    if (by.is_system) return true;
+    if (by.is_system || BERTH_MUTANT(other_tenant_served)) return true;
     const auto owner = owner_of(entry_->stream.key, *tentative_);
     return owner.value.empty() ? next_.value == 0 : owner == by.account;
   }
@@ -262,6 +286,8 @@ class shell : public caf::event_based_actor {
     if (!loaded()) return request.done(*failure_);
     if (version_.value == 0 || !may_see(request.by))
       return request.done(unknown_stream(entry_->stream));
+    if (BERTH_MUTANT(read_from_tentative))
+      return request.done(answer<A>{next_, at_, false, tentative_});
     request.done(answer<A>{version_, at_, false, durable_});
   }
 
@@ -275,6 +301,7 @@ class shell : public caf::event_based_actor {
 
   void tell_watchers() {
     std::erase_if(watchers_, [](const auto& each) { return each->alive.expired(); });
+    if (BERTH_MUTANT(watcher_not_told)) return;
     for (const auto& each : watchers_) each->seen(answer<A>{version_, at_, false, durable_});
   }
 
@@ -303,8 +330,9 @@ class shell : public caf::event_based_actor {
   void maybe_snapshot() {
     if (events_since_snapshot_ < shared_.options.limits.snapshot_every_events) return;
     events_since_snapshot_ = 0;
+    const stream_version upto{version_.value - (BERTH_MUTANT(snapshot_off_by_one) ? 1 : 0)};
     shared_.options.journal.save_snapshot(
-        {entry_->stream, version_, at_, A::fold_version, A::encode_state(*durable_)});
+        {entry_->stream, upto, at_, A::fold_version, A::encode_state(*durable_)});
   }
 
   void passivate() {
