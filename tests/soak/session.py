@@ -199,11 +199,10 @@ class Session:
             self.soak.problem(f"{each.terminal}: offset {frame['offset']}, not {each.cursor}")
         if not each.check(frame["offset"], frame["data"]):
             self.soak.problem(f"{each.terminal}: other bytes at {frame['offset']}")
-        for offset in range(each.cursor, each.cursor + len(frame["data"])) if each.echo_wanted else ():
-            typed_at = each.echo_wanted.pop(offset, None)
-            if typed_at is not None:
-                self.soak.timed("keystroke echo", typed_at)
-        each.cursor += len(frame["data"])
+        end = each.cursor + len(frame["data"])
+        for offset in [one for one in each.echo_wanted if one < end]:
+            self.soak.timed("keystroke echo", each.echo_wanted.pop(offset))
+        each.cursor = end
         self.soak.output_bytes += len(frame["data"])
         if each.pause_s:
             await asyncio.sleep(each.pause_s)

@@ -7,7 +7,6 @@ The server is killed during the first part; the last part is one life, for the s
 
 import argparse
 import asyncio
-import collections
 import json
 import pathlib
 import random
@@ -22,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/e2e"))
 
 from berth.server import Server  # noqa: E402
-from berth.usage import independent_usage  # noqa: E402
+from kept import check_what_is_kept  # noqa: E402
 from session import Session, Watched  # noqa: E402
 from stats import Operations, Process  # noqa: E402
 
@@ -34,6 +33,7 @@ HERD = 40  # environments created at nine o'clock
 WARM_UP_S = 60
 THINK_S = (3, 15)  # between two requests of a session
 AGAIN_WITHIN_S = 45
+READY_WITHIN_S = 60
 
 # Line n of the output is n, 15 digits: whoever reads at an offset knows what must be there.
 PRINTER = r"""
@@ -107,7 +107,8 @@ class Soak:
     # What goes on.
 
     async def start_server(self) -> None:
-        await asyncio.to_thread(self.server.start)
+        await asyncio.to_thread(self.server.start, False)
+        await asyncio.to_thread(self.server.wait_ready, READY_WITHIN_S)
         self.lives.append(Process(self.server.process.pid, time.monotonic()))
 
     async def begin(self) -> None:
@@ -269,7 +270,7 @@ class Soak:
         for task in self.running:
             task.cancel()
         await asyncio.gather(*self.running, return_exceptions=True)
-        await asyncio.to_thread(self._check_what_is_kept)
+        await asyncio.to_thread(check_what_is_kept, self)
 
     async def _settle_typists(self) -> None:
         until = time.monotonic() + 30
@@ -280,48 +281,6 @@ class Soak:
             await asyncio.sleep(0.2)
         for each in waiting:
             self.problem(f"{each.terminal}: {len(each.typed)} inputs were never applied")
-
-    def _check_what_is_kept(self) -> None:
-        for each in self.watched[1:40]:
-            self._check_stored(each)
-        for each in self.rest.items("/api/v1/environments"):
-            self.rest.good("DELETE", f"/api/v1/environments/{each['id']}?wait=true")
-        events = self.server.inspect("events")
-        commits = collections.Counter()
-        for place in {(e["command"], e["stream"], e["position"]["offset"]) for e in events}:
-            commits[place[0]] += 1
-        # Creating an environment writes to two streams, in two commits with ids of their own.
-        lost = [key for key in self.acknowledged if not commits[key]]
-        doubled = [key for key in self.acknowledged if commits[key] > 1]
-        if lost:
-            self.problem(f"{len(lost)} acknowledged commands are lost: {lost[:5]}")
-        if doubled:
-            self.problem(f"{len(doubled)} commands were done twice: {doubled[:5]}")
-        self._check_usage(events)
-        if not self.server.inspect("verify")["ok"]:
-            self.problem("berth-inspect verify is not content")
-
-    def _check_stored(self, each: Watched) -> None:
-        at = 0
-        while at < each.cursor:
-            answer = self.rest.ask("GET", f"/api/v1/terminals/{each.terminal}/output?from={at}")
-            if answer.status == 410:
-                at = int(json.loads(answer.text)["details"]["first_offset"])
-                continue
-            if answer.status != 200 or not answer.text or not each.check(at, answer.text):
-                return self.problem(f"{each.terminal} keeps other bytes at {at}: {answer.status}")
-            at += len(answer.text)
-
-    def _check_usage(self, events: list[dict]) -> None:
-        expected = independent_usage(events)
-        usage = self.rest.good("GET", "/api/v1/usage")
-        served = {each["environment_id"]: each for each in usage["environments"]}
-        for environment, (ran, cost) in expected.items():
-            got = served.get(environment)
-            if ran and (not got or got["microseconds_by_status"].get("RUNNING") != ran):
-                self.problem(f"usage of {environment} is {got}, not {ran} us")
-        if usage["amount_micro_usd"] != sum(cost for _, cost in expected.values()):
-            self.problem(f"the bill is {usage['amount_micro_usd']} micro-USD, not {expected}")
 
     def report(self) -> dict:
         rows = self.operations.rows()
@@ -351,8 +310,9 @@ def print_report(report: dict) -> None:
         print(line.format(row["operation"], row["count"], row["success"], *values), row["refused"])
     last = report["last_life"]
     print(
-        f"{report['sessions']} sessions, {report['terminals']} terminals, {report['kills']} SIGKILLs, "
-        f"{report['reconnects']} reconnects, {report['commands_acknowledged']} commands acknowledged, "
+        f"{report['sessions']} sessions, {report['terminals']} terminals, "
+        f"{report['kills']} SIGKILLs, {report['reconnects']} reconnects, "
+        f"{report['commands_acknowledged']} commands acknowledged, "
         f"{report['output_mib']} MiB of output checked; last life {last['seconds']} s: RSS "
         f"{last['rss_mib_last']} MiB, slope {last['rss_mib_per_hour']} MiB/h, "
         f"{last['descriptors_max']} descriptors; {len(report['problems'])} problems"
