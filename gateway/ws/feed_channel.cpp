@@ -2,6 +2,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "events/core/mutants.hpp"
 #include "gateway/problem.hpp"
 #include "gateway/render/event_items.hpp"
 #include "gateway/render/json_of.hpp"
@@ -27,6 +28,7 @@ void feed_channel::start(const wire::open& asked) {
         number_,
         {"cursor_expired", "the cursor is of another journal: start again without one", {}});
   after_ = from;
+  if (BERTH_MUTANT(feed_resumes_one_late) && !asked.after.empty()) ++after_.offset;
   wire::opened opened;
   opened.after = position_text(from);
   host_.send(number_, std::move(opened), false);

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "events/core/invariant.hpp"
+#include "events/core/mutants.hpp"
 #include "gateway/render/json_of.hpp"
 #include "gateway/ws/random_ids.hpp"
 
@@ -29,7 +30,7 @@ class terminal_channel::relay : public terminal_viewer {
   void gap(std::uint64_t from, std::uint64_t to) override {
     tell([=](terminal_channel& c) {
       c.received_ = std::max(c.received_, to);
-      c.send(wire::gap{from, to});
+      if (!BERTH_MUTANT(gap_not_marked)) c.send(wire::gap{from, to});
       c.grant();
     });
   }
@@ -85,6 +86,7 @@ void terminal_channel::start(const wire::open& asked) {
   until_ = from_end
                ? 0
                : std::min(asked.credit_until, capped_sum(consumed_, ws_channel_window_bytes_max));
+  if (BERTH_MUTANT(credit_of_client_ignored)) until_ = consumed_ + ws_channel_window_bytes_max;
   granted_ = std::min(until_, capped_sum(received_, grant_limit()));
   const auto& who = host_.caller();
   attach_request request{terminal_id{asked.id},
@@ -95,6 +97,8 @@ void terminal_channel::start(const wire::open& asked) {
                          static_cast<attach_right>(asked.right),
                          asked.from,
                          granted_};
+  if (BERTH_MUTANT(resume_skips_a_byte) && asked.from > 0 && !from_end) ++request.from;
+  if (BERTH_MUTANT(foreign_terminal_attachable)) request.by.is_system = true;
   host_.given().kernel.attach(
       std::move(request), relay_,
       [strand = host_.strand(), to = weak_from_this()](outcome<attached_terminal> result) {

@@ -5,6 +5,7 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 
+#include "events/core/mutants.hpp"
 #include "gateway/render/json_of.hpp"
 #include "gateway/routes/support.hpp"
 #include "gateway/ws/environment_channel.hpp"
@@ -195,6 +196,10 @@ void ws_connection::to_channel(std::uint32_t channel, wire::payload what) {
     return send_now(channel, protocol_error("not_found", "the channel is not open"));
   }
   if (std::holds_alternative<wire::close>(what)) {
+    if (BERTH_MUTANT(output_after_close)) {
+      send_now(channel, wire::closed{"closed", "as asked", {}});
+      return void(channels_.erase(channel));
+    }
     queue_.drop(channel);
     return end_channel(channel, {"closed", "as asked", {}});
   }

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include "events/core/arguments.hpp"
+#include "events/core/mutants.hpp"
 #include "gateway/render/json_of.hpp"
 #include "gateway/routes/support.hpp"
 #include "gateway/ws/random_ids.hpp"
@@ -77,22 +78,24 @@ void ws_greeting::resume_session() {
   if (!is_id(said_.session, "sess")) return done_(no_session());
   who_.session.value = said_.session;
   watch();
-  given_.kernel.read(who_.session, who_.by,
-                     [strand = strand_, to = weak_from_this()](const session_answer& result) {
-                       strand.post([to, result] {
-                         auto self = to.lock();
-                         if (!self || self->ended_) return;
-                         if (!result)
-                           return self->done_(result.error() == rejection_code::not_found
-                                                  ? no_session()
-                                                  : result.error());
-                         if (!result->state->exists || result->state->closed)
-                           return self->done_(no_session());
-                         self->who_.input_stream = result->state->input_stream;
-                         self->watch();
-                         self->enter(true);
-                       });
-                     });
+  given_.kernel.read(
+      who_.session, who_.by,
+      [strand = strand_, to = weak_from_this()](const session_answer& result) {
+        strand.post([to, result] {
+          auto self = to.lock();
+          if (!self || self->ended_) return;
+          if (!result)
+            return self->done_(result.error() == rejection_code::not_found ? no_session()
+                                                                           : result.error());
+          const bool over = result->state->closed && !BERTH_MUTANT(closed_session_resumed);
+          if (!result->state->exists || over) return self->done_(no_session());
+          self->who_.input_stream = BERTH_MUTANT(input_stream_lost_at_resume)
+                                        ? fresh_uuid(self->given_)
+                                        : result->state->input_stream;
+          self->watch();
+          self->enter(true);
+        });
+      });
 }
 
 void ws_greeting::watch() {

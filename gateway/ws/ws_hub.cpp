@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 
 #include "events/core/match.hpp"
+#include "events/core/mutants.hpp"
 
 namespace berth::gateway {
 namespace {
@@ -114,6 +115,7 @@ void ws_hub::look_at(const commit& happened) {
       const auto event = session::aggregate::decode(record);
       if (!event) continue;
       const auto same = [&](const ws_caller& who) { return who.session.value == key; };
+      if (BERTH_MUTANT(closed_session_lives_on)) continue;
       std::visit(match{[&](const session::closed& e) {
                          end_sessions(same,
                                       e.reason == session::close_reason::revoked ? "revoked"

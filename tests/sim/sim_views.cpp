@@ -231,9 +231,11 @@ void sim_views::tell_waiters() {
 
 // Nobody waits: views may lag, as they do under load.
 bool sim_views::step() {
-  if (!projector_ || (waiters_.empty() && server_.random() % 8 != 0)) return false;
+  if (!projector_ || (waiters_.empty() && server_.random() % 32 != 0)) return false;
   if (projector_->projected().offset >= server_.journal.head().offset && !projector_->rebuilding())
     return false;
+  // Whoever waits may wait a little more, while commits gather.
+  if (server_.random() % 4 != 0) return true;
   fold(1 + server_.random() % step_commits_max);
   if (server_.random() % 16 == 0) store_->kept.sync();
   return true;

@@ -140,7 +140,10 @@ void wire_client::lost() {
   if (code == gateway::ws_close_code::session_over) {
     ++world_.stats.checks;
     if (!may_be_over(session_)) fail("session " + session_ + " is not over, and was called so");
+    const auto over = session_;
     forget_session();
+    // It may come back with it all the same, and must be refused again.
+    if (over_sessions_.contains(over) && world_.pick(2) == 0) session_ = over;
   }
   if (code == gateway::ws_close_code::framing || code == gateway::ws_close_code::wrong_type ||
       code == gateway::ws_close_code::unauthenticated || code == gateway::ws_close_code::too_big)

@@ -290,7 +290,8 @@ std::uint64_t wire_clients::trace() const {
 bool wire_clients::step() {
   auto& world = all_->world;
   if (world.broken || !all_->gateway) return false;
-  if (const auto* rule = all_->gateway->broken_rule()) world.fail(rule);
+  if (world.pick(8) == 0)
+    if (const auto* rule = all_->gateway->broken_rule()) world.fail(rule);
   const auto parties = all_->clients.size() + 2;  // the gateway goes first as often as two clients
   const auto first = world.pick(parties);
   for (std::size_t i = 0; i < parties; ++i) {

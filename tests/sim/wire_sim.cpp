@@ -6,6 +6,7 @@
 #include <cstring>
 #include <random>
 
+#include "events/core/mutants.hpp"
 #include "tests/sim/wire_clients.hpp"
 
 namespace berth::sim {
@@ -60,6 +61,7 @@ int main(int argc, char** argv) {
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--seeds") == 0) seeds = std::strtoull(argv[i + 1], nullptr, 10);
     if (std::strcmp(argv[i], "--from") == 0) first = std::strtoull(argv[i + 1], nullptr, 10);
+    if (std::strcmp(argv[i], "--mutant") == 0 && !berth::switch_on_mutant(argv[i + 1])) return 2;
     if (std::strcmp(argv[i], "--seed") == 0)
       first = std::strtoull(argv[i + 1], nullptr, 10), seeds = 1;
   }
