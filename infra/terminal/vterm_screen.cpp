@@ -103,6 +103,10 @@ class vterm_screen : public screen {
   }
   void resize(std::uint16_t cols, std::uint16_t rows) override {
     vterm_set_size(terminal_, std::max(rows, rows_min), std::max(cols, cols_min));
+    // libvterm leaves the cursor outside when its row is gone, and reads beyond its memory there.
+    VTermPos cursor{};
+    vterm_state_get_cursorpos(vterm_obtain_state(terminal_), &cursor);
+    if (cursor.row < 0 || cursor.col < 0) feed(move_to(cursor));
   }
 
   std::string snapshot() const override {
@@ -119,12 +123,17 @@ class vterm_screen : public screen {
     if (mouse_ != VTERM_PROP_MOUSE_NONE) out += mouse_mode();
     VTermPos cursor{};
     vterm_state_get_cursorpos(vterm_obtain_state(terminal_), &cursor);
-    out += "\x1b[" + std::to_string(cursor.row + 1) + ";" + std::to_string(cursor.col + 1) + "H";
+    out += move_to({std::min(cursor.row, rows - 1), std::min(cursor.col, cols - 1)});
     if (!cursor_visible_) out += "\x1b[?25l";
     return out;
   }
 
  private:
+  static std::string move_to(const VTermPos& place) {
+    return "\x1b[" + std::to_string(std::max(place.row, 0) + 1) + ";" +
+           std::to_string(std::max(place.col, 0) + 1) + "H";
+  }
+
   static VTermScreenCallbacks make_callbacks() {
     VTermScreenCallbacks callbacks{};
     callbacks.settermprop = [](VTermProp property, VTermValue* value, void* user) {

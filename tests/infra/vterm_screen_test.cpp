@@ -41,3 +41,17 @@ TEST_CASE("screen: a wide character cut by a resize does not wrap to the next ro
   CHECK(picture.find("\xE4\xB8\xAD") == std::string::npos);
   CHECK(picture_after(picture, 3, 2) == picture);
 }
+
+TEST_CASE("screen: a cursor whose row a resize took away is inside again", "[infra]") {
+  const auto screen = make_vterm_screen(20, 6);
+  screen->feed("\x1b#8\x1b[6;1Hlast row");
+  screen->resize(2, 1);
+  screen->resize(80, 24);
+  screen->feed(
+      "\x1b"
+      "7\x1b[9;9H\x1b"
+      "8.");
+  const auto picture = screen->snapshot();
+  CHECK(picture.find("[-") == std::string::npos);
+  CHECK(picture_after(picture, 80, 24) == picture);
+}
