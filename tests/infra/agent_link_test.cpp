@@ -1,3 +1,4 @@
+#include <poll.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
@@ -207,7 +208,8 @@ TEST_CASE("link: a program inside reaches the server's gateway through the agent
   say(client.get(), "question");
   ::shutdown(client.get(), SHUT_WR);
   REQUIRE(r.heard.until([&] { return r.heard.gateway_.size() == 1; }));
-  pump_to_gateway(r.reactor, r.heard.gateway_.front(), gateway_port);
+  gateway_pumps pumps{r.reactor};
+  pumps.join({"env_one"}, r.heard.gateway_.front(), gateway_port);
   const unique_fd served{::accept4(gateway.get(), nullptr, nullptr, SOCK_CLOEXEC)};
   REQUIRE(served);
   char text[9]{};
@@ -224,6 +226,48 @@ TEST_CASE("link: a program inside reaches the server's gateway through the agent
   got.pop_back();
   CHECK((got == long_answer));
   writer.join();
+}
+
+TEST_CASE("link: an environment has so many gateway connections and takes none of another's",
+          "[infra]") {
+  std::uint16_t gateway_port = 0;
+  const auto gateway = listen_on_loopback(gateway_port);
+  agent_reactor reactor;
+  gateway_pumps pumps{reactor};
+  std::vector<unique_fd> held;
+  const auto join = [&](const char* from) {
+    int ends[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    pumps.join({from}, ends[0], gateway_port);
+    return unique_fd{ends[1]};
+  };
+  std::vector<unique_fd> served;
+  for (unsigned i = 0; i < gateway_pumps::connections_per_environment_max; ++i) {
+    held.push_back(join("env_greedy"));
+    served.emplace_back(::accept4(gateway.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    REQUIRE(served.back());
+  }
+  char byte = 0;
+  const auto refused = join("env_greedy");
+  CHECK(::read(refused.get(), &byte, 1) == 0);
+  const auto other = join("env_other");
+  const unique_fd others{::accept4(gateway.get(), nullptr, nullptr, SOCK_CLOEXEC)};
+  REQUIRE(others);
+  say(other.get(), "x");
+  CHECK(::read(others.get(), &byte, 1) == 1);
+  // A place is free again once both sides are done.
+  held.back().reset();
+  CHECK(::read(served.back().get(), &byte, 1) == 0);
+  served.back().reset();
+  bool again = false;
+  for (int i = 0; i < 1000 && !again; ++i) {
+    const auto one = join("env_greedy");
+    pollfd came{gateway.get(), POLLIN, 0};
+    pollfd gone{one.get(), POLLIN, 0};
+    while (::poll(&came, 1, 1) == 0 && ::poll(&gone, 1, 1) == 0) {}
+    again = ::poll(&came, 1, 0) == 1;
+  }
+  CHECK(again);
 }
 
 TEST_CASE("link: stats come at once and then regularly", "[infra]") {

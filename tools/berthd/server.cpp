@@ -57,7 +57,8 @@ struct server::parts {
   data_directory directory;
   system_clock clock;
   metrics_page metrics;
-  agent::agent_reactor pumps;  // of connections from inside environments to the gateway
+  agent::agent_reactor pumps_reactor;
+  agent::gateway_pumps pumps{pumps_reactor};  // of connections from inside to the gateway
   std::unique_ptr<environment_host> host;
   std::unique_ptr<embedded_engine> engine;
   std::unique_ptr<bulk_log> bulk;
@@ -90,9 +91,9 @@ void server::parts::make_host() {
   options.agent_binary = agent_binary();
   options.network = of.sandbox_network;
   options.cgroup_parent = of.cgroup_parent;
-  options.gateway_connection = [this](const environment_id&, int fd) {
+  options.gateway_connection = [this](const environment_id& from, int fd) {
     if (port != 0)
-      agent::pump_to_gateway(pumps, fd, port);
+      pumps.join(from, fd, port);
     else
       ::close(fd);
   };

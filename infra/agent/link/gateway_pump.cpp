@@ -17,8 +17,8 @@ constexpr std::size_t buffer_bytes = 64 * 1024;
 
 class pump : public std::enable_shared_from_this<pump> {
  public:
-  pump(event_loop& loop, unique_fd inside, unique_fd gateway)
-      : loop_{loop}, fds_{std::move(inside), std::move(gateway)} {}
+  pump(event_loop& loop, unique_fd inside, unique_fd gateway, std::shared_ptr<void> place)
+      : loop_{loop}, fds_{std::move(inside), std::move(gateway)}, place_{std::move(place)} {}
 
   void start() {
     for (int side = 0; side < 2; ++side) {
@@ -97,18 +97,28 @@ class pump : public std::enable_shared_from_this<pump> {
       if (fd) loop_.remove(fd.get());
       fd.reset();
     }
+    place_.reset();
   }
 
   event_loop& loop_;
   std::array<unique_fd, 2> fds_;  // inside, gateway
   std::array<direction, 2> ways_;
+  std::shared_ptr<void> place_;  // among the connections of its environment
 };
 
 }  // namespace
 
-void pump_to_gateway(agent_reactor& reactor, int from_inside, std::uint16_t gateway_port) {
-  reactor.post([&reactor, from_inside, gateway_port] {
+gateway_pumps::gateway_pumps(agent_reactor& reactor)
+    : reactor_{reactor}, open_{std::make_shared<counts>()} {}
+
+void gateway_pumps::join(const environment_id& from, int from_inside, std::uint16_t gateway_port) {
+  reactor_.post([&reactor = reactor_, open = open_, from, from_inside, gateway_port] {
     unique_fd inside{from_inside};
+    if ((*open)[from] >= connections_per_environment_max) return;
+    ++(*open)[from];
+    const std::shared_ptr<void> place(nullptr, [open, from](void*) {
+      if (--(*open)[from] == 0) open->erase(from);
+    });
     ::fcntl(inside.get(), F_SETFL, ::fcntl(inside.get(), F_GETFL) | O_NONBLOCK);
     unique_fd gateway{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
     sockaddr_in address{};
@@ -119,7 +129,7 @@ void pump_to_gateway(agent_reactor& reactor, int from_inside, std::uint16_t gate
     if (::connect(gateway.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 &&
         errno != EINPROGRESS)
       return;
-    std::make_shared<pump>(reactor.loop(), std::move(inside), std::move(gateway))->start();
+    std::make_shared<pump>(reactor.loop(), std::move(inside), std::move(gateway), place)->start();
   });
 }
 

@@ -1,15 +1,31 @@
-// Joins a connection that came through an agent's gateway door with the server's own gateway on a
+// Joins connections that came through agents' gateway doors with the server's own gateway on a
 // loopback port, and carries bytes both ways until both sides are done. Bounded: 64 KiB a
-// direction. Runs on the reactor's thread.
+// direction, and so many connections an environment: the gateway's are for everyone. Runs on the
+// reactor's thread.
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 
+#include "events/core/ids.hpp"
 #include "infra/agent/link/agent_reactor.hpp"
 
 namespace berth::agent {
 
-// Takes the descriptor. If the gateway cannot be reached both sides are closed.
-void pump_to_gateway(agent_reactor& reactor, int from_inside, std::uint16_t gateway_port);
+class gateway_pumps {
+ public:
+  static constexpr unsigned connections_per_environment_max = 64;
+
+  explicit gateway_pumps(agent_reactor& reactor);
+  // Takes the descriptor. If the gateway cannot be reached or the environment has as many as it
+  // may, both sides are closed.
+  void join(const environment_id& from, int from_inside, std::uint16_t gateway_port);
+
+ private:
+  using counts = std::map<environment_id, unsigned>;
+  agent_reactor& reactor_;
+  std::shared_ptr<counts> open_;  // touched on the reactor's thread only
+};
 
 }  // namespace berth::agent
