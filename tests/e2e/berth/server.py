@@ -146,12 +146,14 @@ class Server:
 
     def cleanup(self) -> None:
         """Deletes every environment, ends the server, then what is left of its launcher, by pid."""
+        tags: set[str] = set()
         try:
             if self.process is None:
                 return
             if self.process.poll() is None:
                 self._delete_environments()
         finally:
+            tags = self._network_tags()
             if self.process and self.process.poll() is None:
                 self.process.kill()
                 self.process.wait(10)
@@ -165,6 +167,22 @@ class Server:
                 if not left:
                     break
                 time.sleep(0.1)
+            # A launcher that is killed cannot take its network down; 50 left make the machine full.
+            for tag in tags:
+                subprocess.run(["ip", "link", "delete", f"brth{tag}"], capture_output=True)
+                table = ["nft", "delete", "table", "inet", f"berth_{tag}"]
+                subprocess.run(table, capture_output=True)
+
+    def _network_tags(self) -> set[str]:
+        tags = set()
+        for pid in pids_naming(str(self.data_dir)):
+            try:
+                words = pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+            except OSError:
+                continue
+            if "--network-tag" in words:
+                tags.add(words[words.index("--network-tag") + 1])
+        return tags
 
     def _delete_environments(self) -> None:
         try:

@@ -16,7 +16,7 @@ constexpr unsigned first_prefix = 201;
 constexpr unsigned last_prefix = 250;
 constexpr unsigned addresses_per_row = 250;
 constexpr unsigned environments_max = 4096;
-constexpr unsigned connections_max = 8192;  // of one environment; the machine's table is everyone's
+constexpr unsigned connections_max = 4096;  // of one environment; the machine's table is everyone's
 
 // Interface of the default route, from /proc/net/route: "eth0 00000000 gateway flags …".
 std::string find_uplink() {
