@@ -1,4 +1,5 @@
 #include "actors/account_effects.hpp"
+#include "events/core/mutants.hpp"
 
 namespace berth::actors {
 
@@ -13,6 +14,7 @@ environment::create creation_of(const account_id& account,
 
 void account_effects::reconcile(const account::state& now, stream_version at) {
   const account_id account{context_.key};
+  if (BERTH_MUTANT(creation_not_completed)) return;
   for (const auto& [environment, entry] : now.environments) {
     if (entry.confirmed || !creating_.insert(environment).second) continue;
     const auto answered = [this, id = environment, post = context_.post](const auto& result) {

@@ -1,6 +1,7 @@
 #include "actors/environment_effects.hpp"
 
 #include "events/core/instance_type.hpp"
+#include "events/core/mutants.hpp"
 
 namespace berth::actors {
 
@@ -46,6 +47,7 @@ void environment_effects::check_adopted(const environment::state& now) {
     if (found != adopted.end()) put_down();
     return;
   }
+  if (BERTH_MUTANT(loss_while_down_not_seen)) return;
   if (now.status != status::running ||
       (found != adopted.end() && found->second.value == now.incarnation))
     return;
@@ -133,6 +135,8 @@ void environment_effects::run_execs(const environment::state& now) {
     if (!execs_.insert(exec).second) continue;
     exec_request request;
     request.effect = asked.what.effect;
+    if (BERTH_MUTANT(effect_repeated_after_recovery))
+      request.effect.bytes[0] ^= static_cast<std::uint8_t>(context_.shared.options.owner_epoch);
     request.command = asked.what.command;
     request.env = asked.what.env;
     request.stdin_bytes = asked.what.stdin_bytes;
@@ -156,7 +160,7 @@ void environment_effects::run_execs(const environment::state& now) {
 }
 
 void environment_effects::release_name(const environment::state& now, stream_version at) {
-  if (std::exchange(name_released_, true)) return;
+  if (std::exchange(name_released_, true) || BERTH_MUTANT(name_kept_after_delete)) return;
   context_.shared.tell<account::aggregate>(
       now.account.value, account::release_name{id()},
       uuid::derived("effect", "release_name", context_.key), now.account, context_.correlation(),

@@ -2,6 +2,7 @@
 
 #include "actors/stream_history.hpp"
 #include "actors/terminal_attachment.hpp"
+#include "events/core/mutants.hpp"
 
 namespace berth::actors {
 
@@ -126,6 +127,8 @@ void terminal_effects::chunk(chunk_message& m) {
     if (taken == terminal_stream::taken::hole) return again();
     return context_.shared.timers.after(refetch_delay, again);
   }
+  if (BERTH_MUTANT(durable_told_before_sync))
+    context_.shared.options.host.terminal_durable(latest_.environment, id(), live_->end());
   pump();
   pace();
   maybe_record_end();
@@ -139,7 +142,8 @@ void terminal_effects::host_ended(const terminal_end& end) {
 
 // No event refers to unsynced bulk: the end is recorded when its last byte is durable.
 void terminal_effects::maybe_record_end() {
-  if (!host_end_ || end_reported_ || !live_ || live_->durable() < host_end_->final_offset) return;
+  if (!host_end_ || end_reported_ || !live_) return;
+  if (live_->durable() < host_end_->final_offset && !BERTH_MUTANT(end_recorded_before_sync)) return;
   end_reported_ = true;
   context_.report(terminal::report_ended{host_end_->final_offset,
                                          host_end_->exit_code,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "events/core/invariant.hpp"
+#include "events/core/mutants.hpp"
 
 namespace berth::actors {
 
@@ -83,6 +84,8 @@ outcome<std::uint64_t> terminal_stream::attach(stream_viewer viewer) {
   if (viewer.mode == attach_mode::screen &&
       end_ > viewer.cursor + options_.limits.screen_lag_bytes_max)
     viewer.wants_snapshot = true;
+  if (BERTH_MUTANT(attach_skips_a_byte) && viewer.cursor > 0 && viewer.cursor < end_)
+    ++viewer.cursor;
   const auto number = ++next_viewer_;
   viewers_.emplace(number, std::move(viewer));
   return number;
@@ -119,7 +122,8 @@ bool terminal_stream::pump(stream_viewer& viewer) {
     if (end_ > viewer.cursor + options_.limits.screen_lag_bytes_max) viewer.wants_snapshot = true;
     if (viewer.wants_snapshot) return paint(viewer);
   }
-  return deliver(viewer, std::min(end_, viewer.credit_until));
+  return deliver(viewer,
+                 BERTH_MUTANT(credit_not_checked) ? end_ : std::min(end_, viewer.credit_until));
 }
 
 bool terminal_stream::deliver(stream_viewer& viewer, std::uint64_t until) {
@@ -183,7 +187,8 @@ bool terminal_stream::paint(stream_viewer& viewer) {
     return true;
   }
   if (advance_screen()) return true;
-  if (screen_at_ > viewer.cursor) viewer.out->gap(viewer.cursor, screen_at_);
+  if (screen_at_ > viewer.cursor && !BERTH_MUTANT(gap_not_told))
+    viewer.out->gap(viewer.cursor, screen_at_);
   viewer.out->snapshot(screen_at_, cols_, rows_, share(screen_->snapshot()));
   viewer.cursor = screen_at_;
   viewer.credit_until = std::max(viewer.credit_until, viewer.cursor);

@@ -1,5 +1,6 @@
 #include "events/account/aggregate.hpp"
 #include "events/core/match.hpp"
+#include "events/core/mutants.hpp"
 
 namespace berth::account {
 namespace {
@@ -38,6 +39,7 @@ state aggregate::apply(state now, const event& happened) {
             forget_dead_tokens(now, e.at);
           },
           [&](const token_revoked& e) {
+            if (BERTH_MUTANT(revoked_token_works)) return;
             if (const auto it = now.tokens.find(e.token); it != now.tokens.end())
               it->second.revoked = true;
           },

@@ -97,12 +97,24 @@ struct sealed_record {
 };
 sealed_record seal(const commit_envelope& envelope, std::string_view body_bytes);
 
+// The chain hash of a stored record, computed when asked for: who reads one record alone does not
+// need it. Valid as long as the record's bytes are.
+class record_hash {
+ public:
+  explicit record_hash(std::string_view record) : record_{record} {}
+  operator chain_hash() const;
+  bool operator==(const chain_hash& other) const { return static_cast<chain_hash>(*this) == other; }
+
+ private:
+  std::string_view record_;
+};
+
 // Checks size, magic, checksum; `expected_previous`, if given, is compared too. Errors name
 // `where`.
 struct opened_record {
   commit_envelope envelope;
   std::string_view body_bytes;  // into the argument
-  chain_hash hash;
+  record_hash hash;
 };
 journal_result<opened_record> open_record(std::string_view record, position where,
                                           const chain_hash* expected_previous = nullptr);

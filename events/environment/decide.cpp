@@ -5,6 +5,7 @@
 #include "events/core/instance_type.hpp"
 #include "events/core/invariant.hpp"
 #include "events/core/match.hpp"
+#include "events/core/mutants.hpp"
 #include "events/environment/aggregate.hpp"
 
 namespace berth::environment {
@@ -201,7 +202,9 @@ answer decide_failed(const state& now, const report_failed& c, timestamp at) {
 }
 
 answer decide_lost(const state& now, const report_lost& c, timestamp at) {
-  if (now.status != status::running || c.incarnation != now.incarnation) return events{};
+  if (now.status != status::running) return events{};
+  if (c.incarnation != now.incarnation && !BERTH_MUTANT(stale_incarnation_accepted))
+    return events{};
   const auto alive_until = std::clamp(c.alive_until, now.started_at, std::max(at, now.started_at));
   const auto reason = clipped(c.reason, long_text_bytes_max);
   events out;

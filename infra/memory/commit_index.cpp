@@ -39,6 +39,18 @@ void commit_index::drop_oldest(std::size_t count) {
   }
 }
 
+void commit_index::drop_after(std::uint64_t last) {
+  for (; !commits_.empty() && commits_.back().place.offset > last; commits_.pop_back()) {
+    const auto& newest = commits_.back();
+    const auto places = places_.find(newest.stream);
+    BERTH_ASSERT(places != places_.end() && places->second.back() == newest.place);
+    places->second.pop_back();
+    if (places->second.empty()) places_.erase(places);
+    commands_.erase(newest.command);
+    bytes_ -= newest.bytes;
+  }
+}
+
 void commit_index::clear() {
   *this = commit_index{};
 }

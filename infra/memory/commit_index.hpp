@@ -51,6 +51,8 @@ class commit_index {
   void add(indexed_commit happened);
   // Forgets at most `count` of the oldest commits.
   void drop_oldest(std::size_t count);
+  // Forgets the commits at offsets above `last`: they were written and never durable.
+  void drop_after(std::uint64_t last);
   void clear();
 
   // Places with version > `after`, oldest first, appended to `into` until it holds `limit`.

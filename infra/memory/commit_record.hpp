@@ -11,7 +11,7 @@ namespace berth {
 
 struct read_record {
   commit happened;
-  chain_hash hash;  // the next record's previous_hash
+  record_hash hash;  // the next record's previous_hash; valid as long as the record's bytes are
 };
 
 // Checks the record (J7) and that it is the one stored at `where`, then decodes its body.

@@ -13,7 +13,7 @@ std::uint64_t memory_bulk_log::append(const terminal_id& terminal, std::uint64_t
   const auto end = offset + data->size();
   if (offset > to.extent.next || end <= to.extent.next) return to.extent.next;
   const auto repeated = to.extent.next - offset;
-  if (end - to.extent.durable > unwritten_bytes_max) return to.extent.next;
+  if (refuses_ || end - to.extent.durable > unwritten_bytes_max) return to.extent.next;
   to.marks.push_back({to.extent.next, arrived});
   to.bytes.append(*data, repeated);
   return to.extent.next = end;
@@ -88,14 +88,18 @@ void memory_bulk_log::sync() {
     for (const auto& [terminal, durable] : moved) told(terminal, durable);
 }
 
-void memory_bulk_log::crash() {
+void memory_bulk_log::crash(const std::function<std::uint64_t(std::uint64_t)>& kept) {
   const std::lock_guard lock{mutex_};
   told_ = nullptr;
+  refuses_ = false;
   for (auto& [terminal, log] : logs_) {
+    const auto unsynced = log.extent.next - log.extent.durable;
+    log.extent.durable += kept ? std::min(kept(unsynced), unsynced) : 0;
     log.bytes.resize(log.extent.durable - log.extent.first);
     log.extent.next = log.extent.durable;
-    std::erase_if(log.marks,
-                  [&](const bulk_mark& mark) { return mark.offset >= log.extent.durable; });
+    std::erase_if(log.marks, [durable = log.extent.durable](const bulk_mark& mark) {
+      return mark.offset >= durable;
+    });
   }
 }
 

@@ -26,8 +26,11 @@ class memory_bulk_log : public bulk_log {
 
   // Makes everything appended durable and tells.
   void sync();
-  // The machine dies: bytes above `durable` are gone, nobody listens any more.
-  void crash();
+  // The server dies: of the bytes above `durable` the disk has as many as `kept` says (default:
+  // none), nobody listens any more.
+  void crash(const std::function<std::uint64_t(std::uint64_t unsynced)>& kept = {});
+  // A full disk: nothing more is taken.
+  void refuse(bool all) { refuses_ = all; }
 
  private:
   struct log {
@@ -38,6 +41,7 @@ class memory_bulk_log : public bulk_log {
   };
   static void trim(log& of);
 
+  bool refuses_{};
   std::mutex mutex_;
   std::map<terminal_id, log> logs_;
   std::function<void(const terminal_id&, std::uint64_t)> told_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "events/core/checksum.hpp"
 #include "events/core/invariant.hpp"
 #include "infra/memory/commit_record.hpp"
 #include "infra/memory/snapshot_ladder.hpp"
@@ -11,27 +12,6 @@ namespace berth {
 memory_journal::memory_journal(const clock& time, mode how, journal_limits limits)
     : time_{time}, mode_{how}, limits_{limits} {
   open();
-}
-
-void memory_journal::open() {
-  index_.clear();
-  last_queued_.clear();
-  last_hash_ = {};
-  last_time_ = {};
-  std::size_t good = 0;
-  for (; good < records_.size(); ++good) {
-    const auto read = read_commit(records_[good], {0, good + 1}, &last_hash_);
-    if (read.has_error()) break;
-    last_hash_ = read->hash;
-    last_time_ = read->happened.envelope.time;
-    index_.add(indexed_commit::of(read->happened, records_[good].size()));
-  }
-  // Only the torn part of what was never acknowledged may be cut.
-  BERTH_ASSERT(good >= durable_);
-  records_.resize(good);
-  durable_ = good;
-  closed_ = sync_fails_ = false;
-  ++epoch_;
 }
 
 stream_version memory_journal::next_version(const stream_id& stream) const {
@@ -51,7 +31,10 @@ std::optional<journal_error> memory_journal::append(const commit_body& body, std
   {
     const std::lock_guard lock{mutex_};
     if (closed_)
-      return journal_error{journal_errc::closed, "journal is closed after a failed sync", {}};
+      return journal_error{journal_errc::closed,
+                           damage_ ? "journal is closed: " + damage_->message
+                                   : "journal is closed after a failed sync",
+                           {}};
     if (added.index.bytes > commit_bytes_max) return too_large_of(body, added.index.bytes);
     if (queue_.size() >= limits_.queue_commits_max || queue_bytes_ >= limits_.queue_bytes_max)
       return journal_error{
@@ -84,38 +67,47 @@ void memory_journal::store(queued_commit&& taken) {
   index_.add(std::move(taken.index));
 }
 
-std::size_t memory_journal::flush_group(std::size_t count) {
-  count = std::min(count, queue_.size());
-  if (count == 0) return 0;
-  if (sync_fails_) {
-    fail_queue();
-    return 0;
-  }
-  for (std::size_t i = 0; i < count; ++i) {
+void memory_journal::write_group(std::size_t count) {
+  for (count = std::min(count, queue_.size()); count > 0; --count) {
     auto taken = std::move(queue_.front());
     queue_.pop_front();
     queue_bytes_ -= taken.index.bytes;
-    const auto last = taken.index.place.last;
-    auto listener = std::move(taken.listener);
-    const auto ticket = taken.ticket;
+    unsynced_.push_back({taken.ticket, taken.index.place.last, std::move(taken.listener)});
     store(std::move(taken));
-    completed_.add(std::move(listener), {ticket, last, {0, records_.size()}, std::nullopt});
   }
-  durable_ = records_.size();
+}
+
+std::size_t memory_journal::sync_group() {
+  if (unsynced_.empty()) return 0;
+  if (sync_fails_) {
+    fail_all();
+    return 0;
+  }
+  const auto count = unsynced_.size();
+  for (auto& synced : std::exchange(unsynced_, {}))
+    completed_.add(std::move(synced.listener),
+                   {synced.ticket, synced.last, {0, ++durable_}, std::nullopt});
+  durable_hash_ = last_hash_;
   return count;
 }
 
-void memory_journal::fail_queue() {
+void memory_journal::fail_all() {
   closed_ = true;
-  const auto durable = durable_;
-  for (auto& lost : std::exchange(queue_, {})) {
-    const journal_error why{journal_errc::unknown_outcome, "journal: the sync failed",
-                            std::nullopt};
+  const journal_error why{journal_errc::unknown_outcome, "journal: the sync failed", std::nullopt};
+  for (auto& lost : std::exchange(unsynced_, {}))
+    completed_.add(std::move(lost.listener), {lost.ticket, lost.last, {}, why});
+  for (auto& lost : std::exchange(queue_, {}))
     completed_.add(std::move(lost.listener), {lost.ticket, lost.index.place.last, {}, why});
-    if (failed_reach_disk_) store(std::move(lost));
-  }
   queue_bytes_ = 0;
-  durable_ = durable;
+}
+
+void memory_journal::deliver(std::unique_lock<std::mutex>& lock, std::size_t synced) {
+  auto ready = std::exchange(completed_, {});
+  const position head{0, durable_};
+  lock.unlock();
+  ready.deliver();
+  if (synced > 0) followers_.wake(head);
+  lock.lock();
 }
 
 std::size_t memory_journal::flush(std::size_t count) {
@@ -124,18 +116,32 @@ std::size_t memory_journal::flush(std::size_t count) {
   if (pumping_) return 0;
   pumping_ = true;
   for (auto left = count; left > 0 && !queue_.empty(); left = count - flushed) {
-    const auto group = flush_group(left);
+    write_group(left);
+    const auto group = sync_group();
     flushed += group;
-    auto ready = std::exchange(completed_, {});
-    const position head{0, durable_};
-    lock.unlock();
-    ready.deliver();
-    if (group > 0) followers_.wake(head);
-    lock.lock();
+    deliver(lock, group);
     if (mode_ == mode::manual) break;
   }
   pumping_ = false;
   return flushed;
+}
+
+std::size_t memory_journal::write(std::size_t count) {
+  const std::lock_guard lock{mutex_};
+  if (closed_) return 0;
+  count = std::min(count, queue_.size());
+  write_group(count);
+  return count;
+}
+
+std::size_t memory_journal::sync() {
+  std::unique_lock lock{mutex_};
+  if (pumping_) return 0;
+  pumping_ = true;
+  const auto synced = sync_group();
+  deliver(lock, synced);
+  pumping_ = false;
+  return synced;
 }
 
 std::size_t memory_journal::queued() const {
@@ -143,31 +149,14 @@ std::size_t memory_journal::queued() const {
   return queue_.size();
 }
 
-void memory_journal::crash(bool torn) {
-  followers_.clear();
+std::size_t memory_journal::unsynced() const {
   const std::lock_guard lock{mutex_};
-  BERTH_ASSERT(!pumping_);
-  auto lost = std::exchange(queue_, {});
-  queue_bytes_ = 0;
-  completed_ = {};
-  if (torn && !lost.empty()) {
-    store(std::move(lost.front()));
-    records_.back().resize(records_.back().size() / 2);
-  }
-  open();
+  return unsynced_.size();
 }
 
-void memory_journal::fail_sync(bool reached_disk) {
+bool memory_journal::closed() const {
   const std::lock_guard lock{mutex_};
-  sync_fails_ = true;
-  failed_reach_disk_ = reached_disk;
-}
-
-void memory_journal::flip_bit(std::uint64_t offset, std::size_t byte) {
-  const std::lock_guard lock{mutex_};
-  BERTH_ASSERT(offset >= 1 && offset <= records_.size());
-  auto& record = records_[offset - 1];
-  record[byte % record.size()] ^= 1;
+  return closed_;
 }
 
 std::uint64_t memory_journal::epoch() const {
@@ -230,7 +219,9 @@ std::optional<recorded_command> memory_journal::find_command(const account_id& s
   const auto offset = index_.find({scope, id});
   if (!offset || *offset > durable_) return std::nullopt;
   const auto read = commit_at(*offset);
-  if (read.has_error()) return std::nullopt;
+  // It was executed, but unreadable: no content has this hash, so a retry is refused and never
+  // executed.
+  if (read.has_error()) return recorded_command{{}, {}, 0, {0, *offset}, {}, {}};
   if (read->envelope.time + limits_.deduplication_window < std::max(now, last_time_))
     return std::nullopt;
   return recorded_from(*read);
@@ -242,7 +233,8 @@ journal_result<snapshot> memory_journal::load_snapshot(
   if (const auto kept = snapshots_.find(stream); kept != snapshots_.end()) {
     for (auto at = kept->second.rbegin(); at != kept->second.rend(); ++at) {
       if (at_most && at->first > at_most->value) continue;
-      if (at->second.at.offset <= durable_) return at->second;
+      const auto& [taken, checksum] = at->second;
+      if (taken.at.offset <= durable_ && crc32c(taken.state) == checksum) return taken;
     }
   }
   return journal_error{journal_errc::not_found, stream.text() + ": no usable snapshot",
@@ -253,7 +245,7 @@ void memory_journal::save_snapshot(const snapshot& taken) {
   const std::lock_guard lock{mutex_};
   if (taken.at.offset > durable_) return;
   auto& kept = snapshots_[taken.stream];
-  kept[taken.upto.value] = taken;
+  kept[taken.upto.value] = {taken, crc32c(taken.state)};
   std::vector<std::uint64_t> uptos;
   for (const auto& [upto, snapshot] : kept) uptos.push_back(upto);
   for (const auto upto : snapshots_to_drop(uptos)) kept.erase(upto);

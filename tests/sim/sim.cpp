@@ -1,60 +1,121 @@
-// Runs seeded universes and says what they did. A failing seed is printed with the command that
-// replays it.
+// The simulator's program.
+//
+//   berth_sim --seeds N [--from S] [--jobs J]   that many universes; a failure is shrunk and
+//   printed berth_sim --seed S [--rounds R] [--off BITS] [--skip A-B,C]    one universe, with its
+//   trace berth_sim --mutants [--seeds N] [NAME…]     every planted bug must be found
+//   (BERTH_MUTANTS builds) berth_sim --mutant NAME …                   any of the above with one
+//   planted bug on
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <random>
 
-#include "tests/sim/universe.hpp"
+#include <CLI/CLI.hpp>
+
+#include "events/core/mutants.hpp"
+#include "tests/sim/batch.hpp"
+#include "tests/sim/mutant_run.hpp"
+
+namespace berth::sim {
+namespace {
+
+constexpr unsigned shrink_runs_max = 400;
+
+// Prints the events of one universe, then what was broken.
+int replay(universe_options options) {
+  options.traced = true;
+  universe one{options};
+  const auto broken = one.run();
+  std::printf("journal hash %016llx\n%s\n", static_cast<unsigned long long>(one.trace_hash()),
+              broken ? broken->c_str() : "nothing was broken");
+  return broken ? 1 : 0;
+}
+
+void report(const finding& found, const std::string& mutant) {
+  std::printf("seed %llu: %s\n", static_cast<unsigned long long>(found.seed), found.what.c_str());
+  universe_options options;
+  options.seed = found.seed;
+  const auto small = shrink(options, mutant, shrink_runs_max);
+  const auto what = run_isolated(small, mutant);
+  std::printf("  replay: build/bin/berth_sim --seed %llu%s\n",
+              static_cast<unsigned long long>(found.seed),
+              mutant.empty() ? "" : (" --mutant " + mutant).c_str());
+  std::printf("  shrunk: build/bin/berth_sim %s\n  which says: %s\n", arguments_of(small).c_str(),
+              what ? what->c_str() : "nothing, when run alone");
+  std::fflush(stdout);
+  if (what) print_isolated(small, mutant);
+}
+
+int run_seeds(const batch& wanted) {
+  const auto began = std::chrono::steady_clock::now();
+  const auto result = run_batch(wanted);
+  for (const auto& each : result.findings) report(each, wanted.mutant);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  const auto& all = result.all;
+  const auto mean = [&](std::uint64_t sum) {
+    return static_cast<double>(sum) /
+           static_cast<double>(std::max<std::uint64_t>(all.universes, 1));
+  };
+  std::printf(
+      "from seed %llu: %llu universes, %llu passed, %zu failed in %.1f s; %llu commands (%.0f a "
+      "universe, %llu sent), %llu crashes (%.1f; %llu power cuts), %llu faults of %.1f kinds, %llu "
+      "terminal bytes, %llu checks\n",
+      static_cast<unsigned long long>(wanted.first),
+      static_cast<unsigned long long>(result.seeds_run),
+      static_cast<unsigned long long>(result.seeds_run - result.findings.size()),
+      result.findings.size(), took.count(), static_cast<unsigned long long>(all.commands),
+      mean(all.commands), static_cast<unsigned long long>(all.sends),
+      static_cast<unsigned long long>(all.crashes), mean(all.crashes),
+      static_cast<unsigned long long>(all.power_cuts), static_cast<unsigned long long>(all.faults),
+      mean(all.fault_kinds), static_cast<unsigned long long>(all.terminal_bytes),
+      static_cast<unsigned long long>(all.checks));
+  return result.findings.empty() ? 0 : 1;
+}
+
+std::set<std::uint64_t> steps_of(const std::string& text) {
+  std::set<std::uint64_t> all;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find(',', at), text.size());
+    const auto part = text.substr(at, end - at);
+    const auto dash = part.find('-');
+    const auto first = std::stoull(part);
+    const auto last = dash == std::string::npos ? first : std::stoull(part.substr(dash + 1));
+    for (auto step = first; step <= last; ++step) all.insert(step);
+    at = end + 1;
+  }
+  return all;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"berth_sim: seeded universes"};
+  batch wanted;
+  wanted.first = std::random_device{}();
+  wanted.seeds = 0;
+  universe_options one;
+  std::string skip;
+  std::vector<std::string> names;
+  bool all_mutants = false;
+  app.add_option("--seeds", wanted.seeds, "how many universes");
+  app.add_option("--from", wanted.first, "the first seed; default: a new one each time");
+  app.add_option("--jobs", wanted.jobs, "processes");
+  const auto* seed = app.add_option("--seed", one.seed, "one universe, with its trace");
+  app.add_option("--rounds", one.rounds);
+  app.add_option("--off", one.faults_off, "bits of the kinds of fault that stay off");
+  app.add_option("--skip", skip, "client steps that are left out");
+  app.add_option("--mutant", wanted.mutant, "switches one planted bug on");
+  app.add_flag("--mutants", all_mutants, "every planted bug, or those named, must be found");
+  app.add_option("names", names);
+  CLI11_PARSE(app, argc, argv);
+  if (all_mutants) return find_mutants(names, wanted.seeds > 0 ? wanted.seeds : 2'000, wanted.jobs);
+  switch_on_mutant(wanted.mutant);
+  one.steps_skipped = steps_of(skip);
+  if (seed->count() > 0) return replay(one);
+  if (wanted.seeds == 0) wanted.seeds = 100;
+  return run_seeds(wanted);
+}
+
+}  // namespace
+}  // namespace berth::sim
 
 int main(int argc, char** argv) {
-  std::uint64_t seeds = 100;
-  std::uint64_t first = std::random_device{}();
-  bool replay = false;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    if (std::strcmp(argv[i], "--seeds") == 0) seeds = std::strtoull(argv[i + 1], nullptr, 10);
-    if (std::strcmp(argv[i], "--from") == 0) first = std::strtoull(argv[i + 1], nullptr, 10);
-    if (std::strcmp(argv[i], "--seed") == 0) {
-      first = std::strtoull(argv[i + 1], nullptr, 10);
-      seeds = 1;
-      replay = true;
-    }
-  }
-  berth::sim::universe_stats all;
-  std::uint64_t failed = 0;
-  for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
-    berth::sim::universe universe{seed};
-    if (replay) std::printf("replaying seed %llu\n", static_cast<unsigned long long>(seed));
-    if (const auto broken = universe.run()) {
-      std::printf("seed %llu: %s\n  replay: build/bin/berth_sim --seed %llu\n",
-                  static_cast<unsigned long long>(seed), broken->c_str(),
-                  static_cast<unsigned long long>(seed));
-      ++failed;
-    }
-    // The same seed again must be the same universe, or a failure could not be replayed.
-    if (seed == first) {
-      berth::sim::universe again{seed};
-      (void)again.run();
-      if (again.trace() != universe.trace()) {
-        std::printf("seed %llu is not reproducible\n", static_cast<unsigned long long>(seed));
-        ++failed;
-      }
-    }
-    all += universe.stats();
-  }
-  std::printf(
-      "from seed %llu: %llu commands, %llu acknowledged, %llu retried, %llu crashes (%llu "
-      "reboots), %llu faults, "
-      "%llu terminal bytes, %llu checks\n",
-      static_cast<unsigned long long>(first), static_cast<unsigned long long>(all.commands),
-      static_cast<unsigned long long>(all.acknowledged),
-      static_cast<unsigned long long>(all.retried), static_cast<unsigned long long>(all.crashes),
-      static_cast<unsigned long long>(all.reboots), static_cast<unsigned long long>(all.faults),
-      static_cast<unsigned long long>(all.terminal_bytes),
-      static_cast<unsigned long long>(all.checks));
-  std::printf("universes: %llu passed, %llu failed\n",
-              static_cast<unsigned long long>(seeds - failed),
-              static_cast<unsigned long long>(failed));
-  return failed == 0 ? 0 : 1;
+  return berth::sim::run(argc, argv);
 }

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "actors/ports/environment_host.hpp"
+#include "infra/agent/program/input_table.hpp"
 
 namespace berth::testing {
 
@@ -35,6 +36,15 @@ enum class host_call : std::uint8_t {
   dial
 };
 
+// What happens to one request and its answer on their way to and from the host's agents.
+enum class call_fate : std::uint8_t {
+  done,         // executed and answered
+  refused,      // not executed, an error is answered
+  hangs,        // not executed before release()
+  answer_lost,  // executed, `timeout` is answered
+  repeated,     // executed twice, answered once
+};
+
 class fake_host final : public environment_host {
  public:
   // what a test does
@@ -42,19 +52,32 @@ class fake_host final : public environment_host {
   // Runs what is queued, and what that queues, until nothing is left. Returns how many ran.
   std::size_t pump();
   bool pump_one();
+  // The same, but `pick` (of the number of choices) says which completion comes next; the order of
+  // what the observer is told stays (H5).
+  bool pump_one(const std::function<std::size_t(std::size_t)>& pick);
   void fail_next(host_call call, host_error error);
   void hang_next(host_call call);
   std::size_t release();  // completes what hangs, in order
+  // What becomes of each call from now on, unless it was scripted.
+  void decide_fates(std::function<call_fate(host_call)> fate_of) { fate_of_ = std::move(fate_of); }
   void answer_exec(
       std::function<host_result<exec_output>(const environment_id&, const exec_request&)> script);
   void feed(const terminal_id& terminal, std::string_view bytes);
   void end(const terminal_id& terminal, std::optional<std::int32_t> exit_code = 0,
            std::optional<std::int32_t> signal = {}, std::string reason = "exited");
   void lose(const environment_id& id, const std::string& reason = "agent killed");
+  void lose_all(const std::string& reason);  // the launcher died, its environments with it
+  // An old loss is told once more; false if there was none.
+  bool repeat_loss(std::size_t which);
+  // The connection to the agent of a terminal broke: bytes delivered already come again, or some
+  // are left out and come when asked for. `by` says how many.
+  void repeat_output(const terminal_id& terminal, std::uint64_t by);
+  void skip_output(const terminal_id& terminal, std::uint64_t by);
   void see_stats(const environment_id& id, const environment_stats& stats);
   void restart_server();
-  // The machine rebooted: nothing runs, disks are there.
-  void reboot();
+  // The machine rebooted: nothing runs, disks are there. Of each terminal's output that was not
+  // durable at the server yet, `kept` says how many bytes the disk has.
+  void reboot(const std::function<std::uint64_t(std::uint64_t)>& kept = {});
   host_capabilities found{"fake", true, "full", "memory,cpu,pids", "none", {}};
 
   // what a test looks at
@@ -72,6 +95,7 @@ class fake_host final : public environment_host {
   bool has_terminal(const terminal_id& terminal) const { return terminals_.contains(terminal); }
   bool terminal_alive(const terminal_id& terminal) const;  // its program still prints
   std::vector<exec_request> execs;                         // every one that ran, once each
+  std::optional<std::uint64_t> final_offset(const terminal_id& terminal) const;  // of an ended one
 
   // the port
 
@@ -114,13 +138,13 @@ class fake_host final : public environment_host {
   struct terminal {
     environment_id owner;
     terminal_spec spec;
-    std::string output;  // read from the PTY, from offset 0
+    std::string output;  // read from the PTY, from offset 0; bytes below `durable` are forgotten
     std::string unread;  // printed, the agent has not read it
     std::optional<std::uint64_t> read_until;
     std::optional<std::uint64_t> delivered;  // follower's place; nothing if nobody follows
     std::uint64_t durable{};
     std::string typed;
-    std::map<input_stream_id, std::uint64_t> applied;
+    agent::input_table inputs;
     std::optional<terminal_end> ended;
     bool end_told{};
   };
@@ -135,16 +159,58 @@ class fake_host final : public environment_host {
   void read_pty(const terminal_id& id);
   void deliver(const terminal_id& id);
   void end_terminals(const environment_id& id, const std::string& reason);
+  void tell(std::function<void()> news) { queued_.push_back({true, std::move(news)}); }
 
   host_observer* observer_{};
   std::map<environment_id, environment> environments_;
   std::map<terminal_id, terminal> terminals_;
   std::map<environment_id, std::uint64_t> epochs_;  // outlives a destroyed environment (H3)
-  std::deque<std::function<void()>> queued_;
+  struct queued {
+    bool is_news{};  // told to the observer, in order; else a completion
+    std::function<void()> run;
+  };
+  std::deque<queued> queued_;
   std::deque<std::function<void()>> hanging_;
   std::map<host_call, std::deque<script>> scripts_;
   std::map<host_call, std::size_t> calls_;
   std::function<host_result<exec_output>(const environment_id&, const exec_request&)> exec_script_;
+  std::function<call_fate(host_call)> fate_of_;
+  std::vector<std::pair<environment_id, incarnation>> losses_;
 };
+
+// The result is computed at the call (so that later calls see its effect), told at pump().
+template <class T>
+void fake_host::complete(host_call call, host_completion<T> done,
+                         std::function<host_result<T>()> result) {
+  ++calls_[call];
+  auto fate = call_fate::done;
+  host_error failure{host_errc::timeout, "the simulated host did not answer", "try again"};
+  if (auto& scripted = scripts_[call]; !scripted.empty()) {
+    fate = scripted.front().error ? call_fate::refused : call_fate::hangs;
+    failure = scripted.front().error.value_or(failure);
+    scripted.pop_front();
+  } else if (fate_of_) {
+    fate = fate_of_(call);
+  }
+  const auto answer = [&](host_result<T> value) {
+    queued_.push_back({false, [done = std::move(done), value = std::move(value)] { done(value); }});
+  };
+  switch (fate) {
+    case call_fate::refused:
+      return answer(failure);
+    case call_fate::hangs:
+      return hanging_.push_back(
+          [done = std::move(done), result = std::move(result)] { done(result()); });
+    case call_fate::answer_lost:
+      (void)result();
+      return answer(failure);
+    case call_fate::repeated:
+      (void)result();
+      break;
+    case call_fate::done:
+      break;
+  }
+  answer(result());
+}
 
 }  // namespace berth::testing

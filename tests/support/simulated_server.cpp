@@ -21,8 +21,9 @@ class tail_screen : public screen {
 
 }  // namespace
 
-simulated_server::simulated_server(std::uint64_t seed, kernel_limits given)
-    : journal{clock, memory_journal::mode::manual}, random{seed}, limits{given} {
+simulated_server::simulated_server(std::uint64_t seed, kernel_limits given,
+                                   journal_limits disk_limits)
+    : journal{clock, memory_journal::mode::manual, disk_limits}, random{seed}, limits{given} {
   boot();
 }
 
@@ -34,27 +35,63 @@ void simulated_server::boot() {
   kernel_ =
       make_kernel({journal, host, bulk, clock,
                    [](std::uint16_t, std::uint16_t) { return std::make_unique<tail_screen>(); },
-                   host_id{derived_id("host", "simulated", uuid{})}, "boot-1", journal.epoch(),
-                   limits, 1, true});
+                   host_id{derived_id("host", "simulated", uuid{})},
+                   "boot-" + std::to_string(boots_of_machine_), journal.epoch(), limits, 1, true});
   kernel_->start();
   for (auto* part : parts_) part->booted();
 }
 
-void simulated_server::crash(bool torn) {
+void simulated_server::end_kernel() {
   for (auto* part : parts_) part->crashing();
   host.observe(nullptr);
   kernel_->stop();
+}
+
+void simulated_server::crash(bool torn) {
+  end_kernel();
   host.restart_server();
   journal.crash(torn);
   bulk.crash();
   kernel_.reset();
 }
 
+void simulated_server::kill() {
+  end_kernel();
+  host.restart_server();
+  journal.kill();
+  bulk.crash([this](std::uint64_t unsynced) { return random.below(unsynced + 1); });
+  kernel_.reset();
+}
+
+void simulated_server::power_cut(const memory_journal::survival& bytes_left) {
+  end_kernel();
+  const auto any_part = [this](std::uint64_t size) {
+    return std::array<std::uint64_t, 3>{0, random.below(size + 1), size}[random.below(3)];
+  };
+  host.reboot(any_part);
+  ++boots_of_machine_;
+  journal.power_cut(bytes_left);
+  bulk.crash(any_part);
+  kernel_.reset();
+}
+
+// The journal's turn; false if it has nothing to do.
+bool simulated_server::turn_disk() {
+  const auto group = 1 + random.below(8);
+  if (!manners.writes_apart) return journal.flush(group) > 0;
+  if (journal.queued() > 0 && (journal.unsynced() == 0 || random.one_in(2)))
+    return journal.write(group) > 0;
+  if (journal.unsynced() == 0) return false;
+  if (manners.slow_sync && !random.one_in(8)) return true;
+  journal.sync();
+  return true;
+}
+
 bool simulated_server::step() {
-  const auto pick = [this](std::size_t of) { return std::size_t{random() % of}; };
+  const auto pick = [this](std::size_t of) { return random.below(of); };
   // A random order of who may go first; whoever has nothing to do lets the next one.
   const auto parties = 4 + parts_.size();
-  const auto first = random() % parties;
+  const auto first = random.below(parties);
   for (std::size_t i = 0; i < parties; ++i) {
     const auto whose = (first + i) % parties;
     switch (whose) {
@@ -63,16 +100,16 @@ bool simulated_server::step() {
         if (kernel_->run_job(pick)) return true;
         break;
       case 2:
-        if (journal.flush(1 + random() % 8) > 0) return true;
+        if (turn_disk()) return true;
         break;
       case 3:
-        if (host.pump_one()) return true;
+        if (manners.answers_reordered ? host.pump_one(pick) : host.pump_one()) return true;
         break;
       default:
         if (parts_[whose - 4]->step()) return true;
     }
   }
-  bulk.sync();
+  if (!manners.slow_bulk || random.one_in(4)) bulk.sync();
   return kernel_->run_job(pick);
 }
 

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <memory>
-#include <random>
 #include <vector>
 
 #include "actors/kernel_options.hpp"
@@ -12,21 +11,32 @@
 #include "infra/memory/memory_journal.hpp"
 #include "tests/support/fake_host.hpp"
 #include "tests/support/manual_clock.hpp"
+#include "tests/support/seeded_random.hpp"
 #include "tests/support/simulated_part.hpp"
 
 namespace berth::testing {
 
+// How the simulated machine behaves; all off is a machine without surprises.
+struct machine_manners {
+  bool writes_apart{};       // commits are written some time before they are synced
+  bool slow_sync{};          // most turns of the disk do nothing
+  bool slow_bulk{};          // bulk is synced when it pleases, not whenever nothing else is to do
+  bool answers_reordered{};  // the host's completions come in any order
+};
+
 class simulated_server {
  public:
-  explicit simulated_server(std::uint64_t seed, kernel_limits limits = {});
+  explicit simulated_server(std::uint64_t seed, kernel_limits limits = {},
+                            journal_limits disk_limits = {});
   ~simulated_server();
 
   manual_clock clock;
   memory_journal journal;
   memory_bulk_log bulk;
   fake_host host;
-  std::mt19937_64 random;
+  seeded_random random;
   kernel_limits limits;
+  machine_manners manners;
 
   kernel& ask() { return *kernel_; }
   running_kernel& running() { return *kernel_; }
@@ -34,6 +44,11 @@ class simulated_server {
 
   void boot();
   void crash(bool torn = false);
+  // SIGKILL: what was written is still there, synced or not; of bulk a prefix of it.
+  void kill();
+  // The machine loses power: of what was not synced the disk has what `bytes_left` says, of each
+  // record in turn, and nothing runs on it any more.
+  void power_cut(const memory_journal::survival& bytes_left);
   // Takes turns with the kernel from now on; outlived by it until leave().
   void join(simulated_part& part) { parts_.push_back(&part); }
   void leave(simulated_part& part) { std::erase(parts_, &part); }
@@ -57,8 +72,11 @@ class simulated_server {
 
  private:
   std::optional<timestamp> next_timer() const;
+  void end_kernel();
+  bool turn_disk();
 
   std::unique_ptr<running_kernel> kernel_;
+  unsigned boots_of_machine_{1};
   std::vector<simulated_part*> parts_;
 };
 

@@ -1,6 +1,7 @@
 #include "infra/agent/program/input_table.hpp"
 
 #include "events/core/invariant.hpp"
+#include "events/core/mutants.hpp"
 
 namespace berth::agent {
 
@@ -10,6 +11,7 @@ input_table::verdict input_table::judge(const id_bytes& stream, std::uint64_t se
     return sequence == 1 && !evicted_.contains(stream) ? verdict::apply : verdict::unknown_stream;
   }
   const auto& entry = found->second;
+  if (BERTH_MUTANT(input_applied_twice) && sequence == entry.applied) return verdict::apply;
   if (sequence <= entry.applied) return verdict::applied;
   if (sequence <= entry.accepted) return verdict::pending;
   return sequence == entry.accepted + 1 ? verdict::apply : verdict::gap;
