@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "tools/devctl/failure.hpp"
+#include "tools/printable.hpp"
 
 namespace berth::devctl {
 namespace json = boost::json;
@@ -14,13 +15,6 @@ namespace {
 // Code points, near enough to columns for names and numbers.
 std::size_t width_of(const std::string& text) {
   return std::size_t(std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
-}
-
-// A server's text never moves the cursor or colours the terminal.
-std::string printable(std::string text) {
-  for (auto& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  return text;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "tools/devctl/app.hpp"
 #include "tools/devctl/failure.hpp"
+#include "tools/printable.hpp"
 
 int main(int argc, char** argv) {
   using namespace berth::devctl;
@@ -39,12 +40,14 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return top.exit(error) == 0 ? exit_ok : exit_usage;
   } catch (const failure& error) {
-    fmt::print(stderr, "devctl: {}\n", error.what());
-    if (!error.next_step().empty()) fmt::print(stderr, "  {}\n", error.next_step());
+    fmt::print(stderr, "devctl: {}\n", berth::printable(error.what()));
+    if (!error.next_step().empty())
+      fmt::print(stderr, "  {}\n", berth::printable(error.next_step()));
     return error.code();
   } catch (const std::exception& error) {
     fmt::print(stderr, "devctl: {} sent what devctl doesn't understand: {}\n",
-               run.server_flag.empty() ? "the server" : run.server_flag, error.what());
+               run.server_flag.empty() ? "the server" : run.server_flag,
+               berth::printable(error.what()));
     return exit_error;
   }
   return std::fflush(stdout) == 0 ? run.exit : exit_error;

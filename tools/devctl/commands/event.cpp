@@ -14,6 +14,7 @@
 #include "tools/devctl/failure.hpp"
 #include "tools/devctl/local_terminal.hpp"
 #include "tools/devctl/paths.hpp"
+#include "tools/printable.hpp"
 
 namespace berth::devctl {
 namespace json = boost::json;
@@ -43,8 +44,9 @@ void print_event(const app& run, const json::value& event) {
   if (run.json()) {
     fmt::print("{}\n", json::serialize(event));
   } else {
-    fmt::print("{}  {} v{}  {}  {}\n", text_of(event, "time"), text_of(event, "stream"),
-               text_of(event, "version"), text_of(event, "type"), summary(event));
+    fmt::print("{}\n", printable(fmt::format("{}  {} v{}  {}  {}", text_of(event, "time"),
+                                             text_of(event, "stream"), text_of(event, "version"),
+                                             text_of(event, "type"), summary(event))));
   }
   std::fflush(stdout);
 }
