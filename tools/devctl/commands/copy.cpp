@@ -248,6 +248,17 @@ void upload(app& run, const std::vector<std::string>& sources, const place& targ
   check(there.bytes->exit_code(), target.environment, said);
 }
 
+// Moves what was unpacked aside into its place, folder by folder. Never through a link that lies
+// there: it may be what an earlier copy brought.
+void move_into(const fs::path& from, const fs::path& to, std::error_code& error) {
+  const bool both_folders =
+      fs::is_directory(fs::symlink_status(from)) && fs::is_directory(fs::symlink_status(to));
+  if (!both_folders) return fs::rename(from, to, error);
+  for (const auto& each : fs::directory_iterator(from, error)) {
+    if (!error) move_into(each.path(), to / each.path().filename(), error);
+  }
+}
+
 void download(app& run, const place& source, const std::string& target) {
   const auto from = shell_word(source.path);
   // 66 is EX_NOINPUT: there is no such file. tar writes to no terminal, hence cat; its status comes
@@ -267,10 +278,13 @@ void download(app& run, const place& source, const std::string& target) {
   if (!folder && !fs::is_directory(parent))
     throw failure(exit_not_found, fmt::format("{} does not exist", parent.string()),
                   "make the folder first");
-  const auto fresh = folder ? into : parent / fmt::format(".berth-cp-{}", ::getpid());
-  if (!folder) fs::create_directory(fresh);
+  // What comes is whatever the environment sends: only what was asked for leaves this folder.
+  const auto fresh = (folder ? into : parent) / fmt::format(".berth-cp-{}", ::getpid());
+  fs::create_directory(fresh);
+  fs::permissions(fresh, fs::perms::owner_all);
   remote there(run, source.environment, script);
-  local_tar tar({"tar", "-xf", "-", "-C", fresh.string()}, false);
+  local_tar tar(
+      {"tar", "-xf", "-", "--no-same-owner", "--no-same-permissions", "-C", fresh.string()}, false);
   std::string last;
   for (auto more = there.bytes->take(*there.channel); !more.empty();
        more = there.bytes->take(*there.channel)) {
@@ -280,9 +294,13 @@ void download(app& run, const place& source, const std::string& target) {
   const int there_code = there.bytes->exit_code();
   const int here_code = tar.finish();
   std::error_code error;
-  if (!folder && there_code == 0 && here_code == 0)
-    for (const auto& made : fs::directory_iterator(fresh)) fs::rename(made.path(), into, error);
-  if (!folder) fs::remove_all(fresh);
+  auto name = source.path;
+  while (name.size() > 1 && name.ends_with('/')) name.pop_back();
+  const auto asked = fs::path(name).filename();  // as basename(1) there
+  const bool contents = asked.empty() || asked == "." || asked == "..";
+  if (there_code == 0 && here_code == 0)
+    move_into(contents ? fresh : fresh / asked, folder && !contents ? into / asked : into, error);
+  fs::remove_all(fresh);
   check(there_code, source.environment, last.size() < 512 ? last : "");
   check(here_code, "tar here", "");
   if (error) throw failure(exit_error, fmt::format("cannot make {}: {}", target, error.message()));
