@@ -7,15 +7,18 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <span>
 #include <string>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <boost/container/static_vector.hpp>
 
 namespace berth::gateway {
+
+// By value: an operation that has to wait reads the list again.
+using gathered_buffers = boost::container::static_vector<boost::asio::const_buffer, 16>;
 
 class byte_stream {
  public:
@@ -26,7 +29,7 @@ class byte_stream {
   virtual boost::asio::any_io_executor executor() = 0;
   virtual void shake_hands(on_done done) = 0;  // TLS; at once if plain
   virtual void read_some(boost::asio::mutable_buffer into, on_bytes done) = 0;
-  virtual void write_some(std::span<const boost::asio::const_buffer> bytes, on_bytes done) = 0;
+  virtual void write_some(gathered_buffers bytes, on_bytes done) = 0;
   // Everything of both buffers, which the caller keeps.
   virtual void write(std::array<boost::asio::const_buffer, 2> bytes, on_done done) = 0;
   // Reads below TLS and throws away: for a client that still sends after the last answer.

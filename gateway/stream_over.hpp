@@ -19,7 +19,7 @@ class stream_over : public byte_stream {
   void read_some(boost::asio::mutable_buffer into, on_bytes done) override {
     stream_.async_read_some(into, std::move(done));
   }
-  void write_some(std::span<const boost::asio::const_buffer> bytes, on_bytes done) override {
+  void write_some(gathered_buffers bytes, on_bytes done) override {
     stream_.async_write_some(bytes, std::move(done));
   }
   void write(std::array<boost::asio::const_buffer, 2> bytes, on_done done) override {

@@ -3,7 +3,6 @@
 // bound to another executor.
 #pragma once
 
-#include <array>
 #include <memory>
 
 #include <boost/asio/async_result.hpp>
@@ -36,19 +35,13 @@ class ws_layer {
   template <class Buffers, class Token>
   auto async_write_some(const Buffers& buffers, Token&& token) {
     return boost::asio::async_initiate<Token, void(boost::system::error_code, std::size_t)>(
-        [this](auto handler, const gathered& from) {
-          below_->write_some({from.buffers.data(), from.size}, shared(std::move(handler)));
+        [this](auto handler, const gathered_buffers& from) {
+          below_->write_some(from, shared(std::move(handler)));
         },
         token, gather(buffers));
   }
 
  private:
-  static constexpr std::size_t gathered_max = 16;
-  struct gathered {
-    std::array<boost::asio::const_buffer, gathered_max> buffers;
-    std::size_t size{};
-  };
-
   // std::function must be copyable, and Beast's handlers are not.
   template <class Handler>
   static auto shared(Handler handler) {
@@ -65,12 +58,12 @@ class ws_layer {
     return {};
   }
   template <class Buffers>
-  static gathered gather(const Buffers& buffers) {
-    gathered out;
+  static gathered_buffers gather(const Buffers& buffers) {
+    gathered_buffers out;
     const auto end = boost::asio::buffer_sequence_end(buffers);
     for (auto at = boost::asio::buffer_sequence_begin(buffers);
-         at != end && out.size < gathered_max; ++at)
-      if (const boost::asio::const_buffer one = *at; one.size() > 0) out.buffers[out.size++] = one;
+         at != end && out.size() < out.max_size(); ++at)
+      if (const boost::asio::const_buffer one = *at; one.size() > 0) out.push_back(one);
     return out;
   }
 
