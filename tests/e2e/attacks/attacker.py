@@ -7,7 +7,7 @@ import pathlib
 PRELUDE = (pathlib.Path(__file__).parent / "inside.py").read_text()
 # Counters and clocks that change by themselves.
 RESTLESS = ("random", "dentry", "inode", "file-nr", "nr_", "state", "ns_last_pid", "count")
-RESTLESS += ("pty/nr", "loadavg", "sched_", "event", "flush", "stat_refresh", "net/")
+RESTLESS += ("pty/nr", "loadavg", "sched_", "event", "flush", "stat_refresh", "net/", "quota")
 WATCHED = ("/etc/passwd", "/etc/shadow", "/etc/hosts", "/etc/resolv.conf", "/root/.bashrc")
 
 
