@@ -171,6 +171,7 @@ def test_vim_top_and_colours_work_in_a_terminal(server):
     child.send("iwritten in vim")
     child.expect("written in vim")
     child.send("\x1b:wq\r")
+    child.expect(r"\x1b\[\?1049l")  # vim has left its screen
     child.expect(r"\$ ")
     child.send("cat /workspace/written.txt\r")
     child.expect("written in vim\r\n")
