@@ -166,6 +166,18 @@ TEST_CASE("shell: If-Match refuses a command that was made for another version",
         rejection_code::precondition_failed);
 }
 
+TEST_CASE("shell: what does not exist is not found, whoever asks and whatever If-Match says",
+          "[actors]") {
+  simulated_server server{8};
+  auto meta = server.meta_for(server.make_account("ada"));
+  meta.if_match = stream_version{7};
+  for (const bool system : {false, true}) {
+    if (system) meta.by = system_principal(meta.by.account);
+    CHECK(server.call<account::aggregate>(account_id{"acct_missing"}, account::disable{"x"}, meta)
+              .error() == rejection_code::not_found);
+  }
+}
+
 TEST_CASE("shell: a full actor refuses at once", "[actors]") {
   kernel_limits limits;
   limits.in_flight_per_actor_max = 10;

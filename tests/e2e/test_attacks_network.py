@@ -216,7 +216,8 @@ def claim(sender):
 for _ in range(20):
     attempt('arp with own hardware', lambda: claim(own))
     attempt('arp and frame as the victim', lambda: claim('{hardware}'))
-    attempt('frame as the victim', lambda: frame('ff:ff:ff:ff:ff:ff', '{hardware}', 0x88b5, b'x' * 60))
+    attempt('frame as the victim', lambda: frame('ff:ff:ff:ff:ff:ff', '{hardware}', 0x88b5,
+                                                 b'x' * 60))
     attempt('as the gateway', lambda: frame('{hardware}', own, 0x0806, b'x' * 60))
 """
     heard = {}
@@ -249,7 +250,8 @@ def test_packets_in_another_name_do_not_leave(attacker, victim, on_uplink):
     names = [address_of(victim), "198.51.100.9", gateway_of(attacker), host_addresses()[0]]
     attack = f"""{RAW}
 for source in {names}:
-    attempt(source, lambda: frame('{hardware}', own, 0x0800, ip(source, '{NOWHERE}', udp(b'spoofed-marker'))))
+    attempt(source, lambda: frame('{hardware}', own, 0x0800,
+                                  ip(source, '{NOWHERE}', udp(b'spoofed-marker'))))
 attempt('own', lambda: frame('{hardware}', own, 0x0800,
                              ip('{address_of(attacker)}', '{NOWHERE}', udp(b'genuine-marker'))))
 """

@@ -7,6 +7,7 @@
 
 #include "events/event_json.hpp"
 #include "tools/inspect/commit_json.hpp"
+#include "tools/printable.hpp"
 
 namespace berth::inspect {
 namespace json = boost::json;
@@ -23,7 +24,7 @@ class list_printer {
     if (json_)
       fmt::print("{}{}", first_ ? "[\n" : ",\n", json::serialize(item));
     else
-      fmt::print("{}\n", line);
+      fmt::print("{}\n", printable(line));
     first_ = false;
   }
   void finish() const {
@@ -173,7 +174,7 @@ int print_state(const journal& from, const output& how, const stream_id& stream,
   fmt::print("{} version {} at {}, sha256 {}\n", stream.text(), folded->version.value,
              folded->version.value ? to_rfc3339(folded->time) : "the beginning", folded->hash);
   for (const auto& [name, value] : state.at("state").as_object())
-    fmt::print("  {}: {}\n", std::string(name), json::serialize(value));
+    fmt::print("  {}: {}\n", std::string(name), printable(json::serialize(value)));
   return exit_ok;
 }
 
@@ -197,7 +198,8 @@ int print_diff(const journal& from, const output& how, const stream_id& stream,
              changes.size());
   for (const auto& each : changes)
     fmt::print("  {}: {} -> {}\n", each.at("path").as_string().c_str(),
-               json::serialize(each.at("before")), json::serialize(each.at("after")));
+               printable(json::serialize(each.at("before"))),
+               printable(json::serialize(each.at("after"))));
   return exit_ok;
 }
 

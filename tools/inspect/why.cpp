@@ -9,6 +9,7 @@
 
 #include "tools/inspect/commit_json.hpp"
 #include "tools/inspect/queries.hpp"
+#include "tools/printable.hpp"
 
 namespace berth::inspect {
 namespace json = boost::json;
@@ -131,9 +132,11 @@ int print_why(const journal& from, const output& how, const std::string& text) {
   fmt::print("request {} by {} {}\n\ncaused by, first cause first:\n", root.body.correlation.text(),
              root.body.by.account.value, root.body.by.is_system ? "(system)" : root.body.by.actor);
   std::size_t depth = 0;
-  for (const auto& event : *chain) fmt::print("{:>{}}{}\n", "", 2 + 2 * depth++, line_of(event));
+  for (const auto& event : *chain)
+    fmt::print("{:>{}}{}\n", "", 2 + 2 * depth++, printable(line_of(event)));
   fmt::print("\nall that this request led to:\n");
-  for (const auto& event : *consequences) fmt::print("  {}\n", line_of(event.as_object()));
+  for (const auto& event : *consequences)
+    fmt::print("  {}\n", printable(line_of(event.as_object())));
   return exit_ok;
 }
 
