@@ -14,6 +14,8 @@ environment::create creation_of(const account_id& account,
 
 void account_effects::reconcile(const account::state& now, stream_version at) {
   const account_id account{context_.key};
+  latest_ = now;
+  at_ = at;
   if (BERTH_MUTANT(creation_not_completed)) return;
   for (const auto& [environment, entry] : now.environments) {
     if (entry.confirmed || !creating_.insert(environment).second) continue;
@@ -28,9 +30,11 @@ void account_effects::reconcile(const account::state& now, stream_version at) {
 
 void account_effects::created(const environment_id& environment, bool exists) {
   creating_.erase(environment);
-  // A creation that failed (overload, shutdown) is asked again by the next reconcile.
-  if (exists)
-    context_.report(account::confirm_environment{environment}, "confirm/" + environment.value);
+  // A creation that failed (overload, a record that cannot be read) is asked again.
+  if (!exists)
+    return context_.shared.timers.after(
+        retry_delay, [this, post = context_.post] { post([this] { reconcile(latest_, at_); }); });
+  context_.report(account::confirm_environment{environment}, "confirm/" + environment.value);
 }
 
 template <>

@@ -1,6 +1,7 @@
 // An account's effect: every environment it asked for is created, once, and then confirmed.
 #pragma once
 
+#include <chrono>
 #include <set>
 
 #include "actors/effects.hpp"
@@ -21,9 +22,13 @@ class account_effects : public effects<account::aggregate> {
   bool busy() const override { return !creating_.empty(); }
 
  private:
+  static constexpr std::chrono::milliseconds retry_delay{500};  // of a creation that failed
+
   void created(const environment_id& environment, bool exists);
 
   effect_context<account::aggregate> context_;
+  account::state latest_;
+  stream_version at_;
   std::set<environment_id> creating_;
 };
 

@@ -284,9 +284,10 @@ void actor_kernel::terminal_ended(const terminal_id& terminal, const terminal_en
 void actor_kernel::environment_lost(const environment_id& environment, const incarnation& life,
                                     const std::string& reason) {
   const auto now = shared_.options.clock.now();
-  shared_.tell<environment::aggregate>(
+  shared_.note_lost(life);
+  shared_.tell_surely<environment::aggregate>(
       environment.value, environment::report_lost{life.value, reason, now},
-      uuid::derived("lost", environment.value, life.value), {}, {}, {}, [](auto&&) {});
+      uuid::derived("lost", environment.value, life.value), {}, {}, {});
 }
 
 }  // namespace berth::actors

@@ -27,6 +27,12 @@ void environment_effects::reconcile(const environment::state& now, stream_versio
   count_running(now.status == status::running);
   if (!checked_) check_adopted(now);
   act(now);
+  // A start that failed may have begun all the same (its answer was lost): nothing of it stays.
+  if (now.status == status::error && std::exchange(may_have_begun_, false)) put_down();
+  if (now.status == status::running && context_.shared.is_lost(now.incarnation))
+    context_.report(environment::report_lost{now.incarnation, "lost as it started",
+                                             context_.shared.options.clock.now()},
+                    "lost/" + now.incarnation);
   if (now.status == status::running) run_execs(now);
   if (now.status == status::deleted) release_name(now, at);
 }
@@ -61,10 +67,17 @@ void environment_effects::put_down() {
   if (doing_ != status::absent) return;
   doing_ = status::stopping;
   context_.shared.options.host.stop(id(), context_.shared.options.owner_epoch,
-                                    [this, post = context_.post](const host_result<bool>&) {
-                                      post([this] {
+                                    [this, post = context_.post](const host_result<bool>& result) {
+                                      post([this, is_down = result.has_value()] {
                                         doing_ = status::absent;
-                                        act(latest_);
+                                        if (is_down || latest_.status != status::error)
+                                          return act(latest_);
+                                        context_.shared.timers.after(
+                                            retry_delay, [this, post = context_.post] {
+                                              post([this] {
+                                                if (latest_.status == status::error) put_down();
+                                              });
+                                            });
                                       });
                                     });
 }
@@ -104,8 +117,7 @@ void environment_effects::done(status during, std::optional<host_error> failure,
   doing_ = status::absent;
   // The state moved on while the host was busy (a delete during start): do what it wants now.
   if (latest_.status != during) {
-    if (during == status::starting && !failure && latest_.status == status::error)
-      return put_down();
+    if (during == status::starting && latest_.status == status::error) return put_down();
     return act(latest_);
   }
   if (failure && during == status::deleting) {
@@ -114,6 +126,7 @@ void environment_effects::done(status during, std::optional<host_error> failure,
     return;
   }
   const auto effect = std::string{name_of(during)};
+  if (failure && during == status::starting) may_have_begun_ = true;
   if (failure)
     return context_.report(environment::report_failed{during, failure->message, failure->next_step},
                            effect);
@@ -161,10 +174,10 @@ void environment_effects::run_execs(const environment::state& now) {
 
 void environment_effects::release_name(const environment::state& now, stream_version at) {
   if (std::exchange(name_released_, true) || BERTH_MUTANT(name_kept_after_delete)) return;
-  context_.shared.tell<account::aggregate>(
+  context_.shared.tell_surely<account::aggregate>(
       now.account.value, account::release_name{id()},
       uuid::derived("effect", "release_name", context_.key), now.account, context_.correlation(),
-      cause{{aggregate_kind::environment, context_.key}, at}, [](auto&&) {});
+      cause{{aggregate_kind::environment, context_.key}, at});
 }
 
 template <>

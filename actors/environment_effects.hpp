@@ -19,7 +19,8 @@ class environment_effects : public effects<environment::aggregate> {
   }
 
  private:
-  static constexpr std::chrono::seconds retry_delay{2};  // of a destroy that failed
+  static constexpr std::chrono::seconds retry_delay{
+      2};  // of a destroy or a putting down that failed
 
   void act(const environment::state& now);
   void done(environment::status during, std::optional<host_error> failure,
@@ -39,6 +40,7 @@ class environment_effects : public effects<environment::aggregate> {
   bool checked_{};
   bool running_{};
   bool name_released_{};
+  bool may_have_begun_{};    // a start failed, and what became of it is not known
   std::set<exec_id> execs_;  // asked of the host and not answered
 };
 

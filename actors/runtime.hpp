@@ -1,7 +1,9 @@
 // What every actor shares. Owned by the kernel; outlives the actors.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <deque>
 #include <map>
 #include <mutex>
 
@@ -12,6 +14,8 @@
 namespace berth::actors {
 
 struct runtime {
+  static constexpr std::chrono::milliseconds tell_again_after{500};
+
   kernel_options options;
   actors::timers timers;
   actors::registry registry;
@@ -29,6 +33,18 @@ struct runtime {
   // world is not known.
   std::map<environment_id, incarnation> adopted;
   std::atomic<bool> adoption_known{false};
+  // Lives that were lost, the newest of them: the news may come before the start is recorded.
+  void note_lost(const incarnation& life) {
+    constexpr std::size_t kept_max = 4'096;
+    const std::lock_guard lock{lost_mutex_};
+    lost_.push_back(life);
+    if (lost_.size() > kept_max) lost_.pop_front();
+  }
+  bool is_lost(const std::string& life) {
+    const std::lock_guard lock{lost_mutex_};
+    return std::find(lost_.begin(), lost_.end(), incarnation{life}) != lost_.end();
+  }
+
   // Until when the host is known to have been alive before this server came up: bounds what a loss
   // may bill.
   timestamp alive_before;
@@ -50,6 +66,26 @@ struct runtime {
     if (auto refused = registry.admit<A>({A::kind, key}, std::move(request)))
       kept->finish(*refused);
   }
+
+  // The same, until it is taken: for news that nobody would tell again.
+  template <class A>
+  void tell_surely(const std::string& key, const typename A::command& what, command_id id,
+                   const account_id& account, correlation_id correlation,
+                   const std::optional<cause>& because) {
+    tell<A>(key, what, id, account, correlation, because,
+            [this, key, what, id, account, correlation, because](const auto& told) {
+              const bool is_refused = !told && (told.error() == rejection_code::overloaded ||
+                                                told.error() == rejection_code::unavailable);
+              if (!is_refused) return;
+              timers.after(tell_again_after, [=, this] {
+                tell_surely<A>(key, what, id, account, correlation, because);
+              });
+            });
+  }
+
+ private:
+  std::mutex lost_mutex_;
+  std::deque<incarnation> lost_;
 };
 
 }  // namespace berth::actors

@@ -90,10 +90,9 @@ class shell : public mailbox_actor {
   auto reporter() {
     return [this](typename A::command what, const std::string& effect) {
       const auto name = effect + "@" + std::to_string(version_.value);
-      shared_.template tell<A>(entry_->stream.key, std::move(what),
-                               uuid::derived("effect", entry_->stream.text(), name),
-                               owner_of(entry_->stream.key, *durable_), correlation_,
-                               cause{entry_->stream, version_}, [](auto&&) {});
+      shared_.template tell_surely<A>(
+          entry_->stream.key, what, uuid::derived("effect", entry_->stream.text(), name),
+          owner_of(entry_->stream.key, *durable_), correlation_, cause{entry_->stream, version_});
     };
   }
 
@@ -148,6 +147,9 @@ class shell : public mailbox_actor {
     auto& meta = request->meta;
     if (!may_see(meta.by)) return refuse_when_durable(request, unknown_stream(entry_->stream));
     const auto now = std::max(shared_.options.clock.now(), last_time_);
+    const auto hash = content_hash(A::canonical(request->command));
+    const recorded_key key{meta.by.account, meta.id};
+    if (repeated(request, key, hash)) return;  // however old: it has its answer
     if (too_old(meta.id, now, shared_.options.limits.command_window) &&
         !BERTH_MUTANT(old_command_executed))
       return refuse(
@@ -156,9 +158,6 @@ class shell : public mailbox_actor {
                  "the command id is older than the deduplication window; look at the present "
                  "state and send a new command",
                  "command_id"));
-    const auto hash = content_hash(A::canonical(request->command));
-    const recorded_key key{meta.by.account, meta.id};
-    if (repeated(request, key, hash)) return;
     auto decided = A::decide(*tentative_, request->command, {now});
     // What does not exist is not found, whatever version was expected of it.
     const bool missing = next_.value == 0 && !decided;
@@ -320,11 +319,14 @@ class shell : public mailbox_actor {
     const auto wanted = A::deadline(*durable_);
     if (!wanted) return;
     if (*wanted > shared_.options.clock.now()) return arm_deadline();
-    const auto name = "deadline@" + std::to_string(version_.value);
-    shared_.template tell<A>(entry_->stream.key, A::on_deadline(*durable_),
-                             uuid::derived("effect", entry_->stream.text(), name),
-                             owner_of(entry_->stream.key, *durable_), correlation_,
-                             cause{entry_->stream, version_}, [](auto&&) {});
+    // Told too early (a clock that went back) it changes nothing and is told again: its id has the
+    // time, or the second would be taken for the first.
+    const auto name = "deadline@" + std::to_string(version_.value) + "/" +
+                      std::to_string(to_us(shared_.options.clock.now()));
+    shared_.template tell_surely<A>(entry_->stream.key, A::on_deadline(*durable_),
+                                    uuid::derived("effect", entry_->stream.text(), name),
+                                    owner_of(entry_->stream.key, *durable_), correlation_,
+                                    cause{entry_->stream, version_});
   }
 
   void maybe_snapshot() {

@@ -73,7 +73,9 @@ void terminal_effects::reconcile(const terminal::state& now, stream_version) {
 }
 
 void terminal_effects::open(const terminal::state& now) {
-  if (std::exchange(opening_, true)) return;
+  // Once: while the report is on its way the state is OPENING still.
+  if (std::exchange(open_asked_, true)) return;
+  opening_ = true;
   terminal_spec spec;
   spec.id = id();
   spec.command = now.command;

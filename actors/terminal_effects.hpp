@@ -43,7 +43,8 @@ class terminal_effects : public effects<terminal::aggregate> {
       waiting_;  // attaches that came before the terminal was open
   std::uint64_t paced_until_{};
   bool reconciled_{};  // latest_ is the stream's; before that nothing is known
-  bool opening_{};
+  bool opening_{};     // the host has not answered
+  bool open_asked_{};
   bool following_{};
   bool pumping_{};
   bool pace_timer_{};

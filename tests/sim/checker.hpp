@@ -63,6 +63,8 @@ class checker {
   void set_damaged(bool is_damaged) { is_damaged_ = is_damaged; }
 
   void walk();
+  // Told of every commit that walk() reads: for the trace.
+  void on_commit(std::function<void(const commit&)> told) { on_commit_ = std::move(told); }
   void fail(std::string what) {
     if (!broken_) broken_ = std::move(what);
   }
@@ -131,6 +133,7 @@ class checker {
   std::unordered_map<std::string, std::uint64_t> losses_;
   std::unordered_map<std::string, std::pair<stream_version, environment::exec_finished>> exec_ends_;
   std::vector<std::function<void()>> outstanding_;
+  std::function<void(const commit&)> on_commit_;
   std::uint64_t offset_{};
   timestamp last_time_{};
   bool is_damaged_{};

@@ -100,6 +100,7 @@ complaint end_exec(environment_model& now, const exec_id& exec) {
 
 complaint follow_failed(environment_model& now, const environment::failed& e) {
   if (e.during != now.status) return "a failure of another state was recorded";
+  now.failed_during = e.during;
   if (e.during == status::deleting) return {};
   return enter(now, {status::creating, status::starting, status::stopping}, status::error,
                "failed");

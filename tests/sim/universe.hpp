@@ -45,7 +45,7 @@ class universe {
   void bring_back_stale_record();
   void start_again();
   void finish();
-  void check_world();
+  void check_world(bool is_restarted);
   testing::call_fate fate_of(testing::host_call call);
 
   universe_options options_;

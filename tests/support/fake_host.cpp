@@ -222,8 +222,11 @@ void fake_host::destroy(const environment_id& id, std::uint64_t owner_epoch,
 void fake_host::exec(const environment_id& id, const exec_request& request,
                      host_completion<exec_output> done) {
   complete<exec_output>(
-      host_call::exec, std::move(done), [this, id, request]() -> host_result<exec_output> {
+      host_call::exec, std::move(done),
+      [this, id, request, life = lives(id)]() -> host_result<exec_output> {
         const auto at = environments_.find(id);
+        // A request that was on its way to an agent ends with it.
+        if (lives(id) != life) return not_running(id);
         if (at == environments_.end())
           return error(host_errc::not_found, "no environment " + id.value + " here");
         if (!at->second.running) return not_running(id);

@@ -159,6 +159,10 @@ class fake_host final : public environment_host {
   void read_pty(const terminal_id& id);
   void deliver(const terminal_id& id);
   void end_terminals(const environment_id& id, const std::string& reason);
+  std::uint64_t lives(const environment_id& id) const {
+    const auto at = environments_.find(id);
+    return at == environments_.end() ? 0 : at->second.starts;
+  }
   void tell(std::function<void()> news) { queued_.push_back({true, std::move(news)}); }
 
   host_observer* observer_{};

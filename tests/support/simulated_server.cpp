@@ -78,7 +78,7 @@ void simulated_server::power_cut(const memory_journal::survival& bytes_left) {
 // The journal's turn; false if it has nothing to do.
 bool simulated_server::turn_disk() {
   const auto group = 1 + random.below(8);
-  if (!manners.writes_apart) return journal.flush(group) > 0;
+  if (!manners.writes_apart && journal.unsynced() == 0) return journal.flush(group) > 0;
   if (journal.queued() > 0 && (journal.unsynced() == 0 || random.one_in(2)))
     return journal.write(group) > 0;
   if (journal.unsynced() == 0) return false;
