@@ -29,10 +29,12 @@ struct scrubbed_storage {
     bulk_settings.sync_interval_ms = std::chrono::milliseconds{1};
     open();
     const auto listener = std::make_shared<recording_listener>();
-    for (std::uint64_t n = 0; n < commits; ++n)
+    for (std::uint64_t n = 0; n < commits; ++n) {
       REQUIRE_FALSE(engine->journal().append(sample_body(terminal_stream, n + 1, n + 1, 1, 300), n,
                                              listener));
-    REQUIRE(listener->wait_for(commits));
+      // Many writes a file: the last one of a log is judged at the next start only.
+      if ((n + 1) % 20 == 0) REQUIRE(listener->wait_for(n + 1));
+    }
     std::string text(100'000, 'x');
     bulk->append({terminal_stream.key}, 0, share(text), time.now());
     for (int i = 0; i < 20'000 && bulk->extent({terminal_stream.key}).durable < text.size(); ++i)
