@@ -91,6 +91,8 @@ void server::parts::make_host() {
   options.agent_binary = agent_binary();
   options.network = of.sandbox_network;
   options.cgroup_parent = of.cgroup_parent;
+  if (!of.tls_certificate.empty())
+    options.agent_options = {"--env", "BERTH_GATEWAY=https://127.0.0.1:7370"};
   options.gateway_connection = [this](const environment_id& from, int fd) {
     if (port != 0)
       pumps.join(from, fd, port);

@@ -53,6 +53,7 @@ config load_config(const std::string& server_flag) {
       const auto file = toml::parse_file(path.string());
       loaded.server = file["server"].value_or(loaded.server);
       loaded.token = file["token"].value_or(loaded.token);
+      loaded.ca_file = file["ca_file"].value_or(loaded.ca_file);
     } catch (const toml::parse_error& error) {
       throw failure(
           exit_error,
@@ -63,6 +64,7 @@ config load_config(const std::string& server_flag) {
   if (const auto server = environment_value("BERTH_SERVER"); !server.empty())
     loaded.server = server;
   if (const auto token = environment_value("BERTH_TOKEN"); !token.empty()) loaded.token = token;
+  if (const auto ca = environment_value("BERTH_CA_FILE"); !ca.empty()) loaded.ca_file = ca;
   if (!server_flag.empty()) loaded.server = server_flag;
   loaded.server = normal_server(loaded.server);
   loaded.token = trimmed(loaded.token);
@@ -83,7 +85,9 @@ void save_config(const config& saved) {
   const int file = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (file < 0) fail("cannot write");
   std::ostringstream text;
-  text << toml::table{{"server", saved.server}, {"token", saved.token}} << "\n";
+  toml::table table{{"server", saved.server}, {"token", saved.token}};
+  if (!saved.ca_file.empty()) table.insert("ca_file", saved.ca_file);
+  text << table << "\n";
   const auto bytes = text.str();
   const bool written = ::write(file, bytes.data(), bytes.size()) == ssize_t(bytes.size());
   if (::close(file) != 0 || !written || ::rename(fresh.c_str(), path.c_str()) != 0)

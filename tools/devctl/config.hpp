@@ -1,4 +1,5 @@
-// Which server, which token. In order of precedence: flags, BERTH_SERVER and BERTH_TOKEN, the file
+// Which server, which token. In order of precedence: flags, BERTH_SERVER, BERTH_TOKEN and
+// BERTH_CA_FILE, the file
 // $XDG_CONFIG_HOME/berth/config.toml (default ~/.config; mode 0600, written by `devctl login`).
 #pragma once
 
@@ -12,6 +13,7 @@ inline constexpr const char* default_server = "http://127.0.0.1:7780";
 struct config {
   std::string server{default_server};  // without a trailing slash
   std::string token;                   // empty: not logged in
+  std::string ca_file;                 // PEM; empty: the system's certificate authorities
 };
 
 std::filesystem::path config_path();

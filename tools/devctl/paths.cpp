@@ -34,6 +34,7 @@ client::client_options socket_options(const config& used) {
   }
   if (options.host.starts_with('[')) options.host = options.host.substr(1, options.host.size() - 2);
   options.token = used.token;
+  options.ca_file = used.ca_file;
   return options;
 }
 

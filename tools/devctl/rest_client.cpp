@@ -139,6 +139,7 @@ rest_response rest_client::once(const rest_request& asked, const std::string& ke
   if (!asked.body.is_null()) lines.add("Content-Type: application/json");
   const auto url = config_.server + asked.path;
   curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
+  if (!config_.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, config_.ca_file.c_str());
   curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, asked.method.c_str());
   if (asked.method != "GET" && asked.method != "HEAD") {
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, long(body.size()));

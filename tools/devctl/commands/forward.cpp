@@ -56,6 +56,7 @@ class tunnel {
  public:
   tunnel(const config& used, const std::string& path) : curl_(curl_easy_init()) {
     curl_easy_setopt(curl_, CURLOPT_URL, used.server.c_str());
+    if (!used.ca_file.empty()) curl_easy_setopt(curl_, CURLOPT_CAINFO, used.ca_file.c_str());
     curl_easy_setopt(curl_, CURLOPT_CONNECT_ONLY, 1L);
     curl_easy_setopt(curl_, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl_, CURLOPT_CONNECTTIMEOUT_MS, connect_timeout_ms);

@@ -40,6 +40,7 @@ void login(app& run, const login_options& asked) {
                   "pass --token-file FILE or --token-stdin; a token is never an argument");
   config fresh;
   fresh.server = normal_server(run.server_flag.empty() ? run.configured().server : run.server_flag);
+  fresh.ca_file = run.configured().ca_file;
   fresh.token = read_token(asked.token_file);
   while (!fresh.token.empty() && std::isspace(static_cast<unsigned char>(fresh.token.back())))
     fresh.token.pop_back();
