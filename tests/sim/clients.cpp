@@ -193,15 +193,17 @@ void clients::read(const Id& id, const account_id& by, bool is_foreign) {
 
 void clients::watch(const environment_id& id, const account_id& by) {
   const stream_id stream{aggregate_kind::environment, id.value};
-  const auto last = std::make_shared<stream_version>(world_.check.acknowledged(stream));
-  watches_.push_back(world_.server.ask().watch(
-      id, principal{by, "tok_client", false}, [this, stream, last](const auto& got) {
+  const auto seen = world_.check.acknowledged(stream);
+  const auto last = std::make_shared<stream_version>();  // nothing as long as it is refused
+  auto handle = world_.server.ask().watch(
+      id, principal{by, "tok_client", false}, [this, stream, seen, last](const auto& got) {
         if (!got) return;
         if (got->version < *last)
           world_.check.fail(stream.text() + ": a watch went back to an older version");
-        world_.check.told<environment::aggregate>(stream, *last, *got);
+        world_.check.told<environment::aggregate>(stream, std::max(seen, *last), *got);
         *last = got->version;
-      }));
+      });
+  watches_.push_back({stream, last, std::move(handle)});
 }
 
 void clients::look(random_type& random) {
@@ -227,6 +229,12 @@ void clients::look(random_type& random) {
     default:
       return read<environment::aggregate>(environment, by, is_foreign);
   }
+}
+
+void clients::check_watches() {
+  for (const auto& each : watches_)
+    if (each.last->value > 0 && *each.last < world_.check.acknowledged(each.stream))
+      world_.check.fail(each.stream.text() + ": a watch was not told of a new version");
 }
 
 void clients::read_everything() {

@@ -33,6 +33,7 @@ class clients {
   const std::vector<account_id>& accounts() const { return accounts_; }
   const client_stats& stats() const { return stats_; }
   void read_everything();
+  void check_watches();  // at rest: each was told what everybody knows
 
  private:
   using random_type = testing::seeded_random;
@@ -76,7 +77,12 @@ class clients {
   std::vector<std::pair<account_id, environment_id>> environments_;
   std::vector<owned_stream> sessions_;
   std::vector<operation*> open_;  // not answered
-  std::vector<std::shared_ptr<void>> watches_;
+  struct watched_stream {
+    stream_id stream;
+    std::shared_ptr<stream_version> last;  // told
+    std::shared_ptr<void> handle;
+  };
+  std::vector<watched_stream> watches_;
   client_stats stats_;
 };
 
