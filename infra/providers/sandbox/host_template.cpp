@@ -83,6 +83,10 @@ constexpr std::array directories = {"dev",
                                     "var",
                                     "workspace",
                                     "etc/apt",
+                                    "etc/apt/apt.conf.d",
+                                    "etc/apt/preferences.d",
+                                    "etc/apt/sources.list.d",
+                                    "etc/apt/trusted.gpg.d",
                                     "etc/default",
                                     "etc/pam.d",
                                     "etc/profile.d",
@@ -208,7 +212,7 @@ void write_generated(builder& b, bool reduced, std::vector<std::string>& problem
   b.write("etc/hosts", template_files::hosts("berth"));
   b.write("etc/fstab", "");
   b.write("etc/machine-id", "");
-  b.write("etc/apt/sources.list", template_files::apt_sources());
+  for (const auto& [name, text] : template_files::apt_sources()) b.write("etc/apt/" + name, text);
   b.write("var/lib/dpkg/status", "");
   for (const auto& [name, text] : template_files::pam()) b.write("etc/pam.d/" + name, text);
   const auto resolver =

@@ -1,5 +1,7 @@
 #include "infra/providers/sandbox/template_files.hpp"
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -83,12 +85,23 @@ std::string hosts(const std::string& name) {
 }
 
 // The host's own mirrors, those that need no credentials.
-std::string apt_sources() {
+std::vector<std::pair<std::string, std::string>> apt_sources() {
   std::istringstream list(read("/etc/apt/sources.list"));
   std::string kept;
   for (std::string line; std::getline(list, line);)
     if (line.rfind("deb ", 0) == 0 && line.find('@') == std::string::npos) kept += line + "\n";
-  return kept;
+  std::vector<std::pair<std::string, std::string>> files{{"sources.list", kept}};
+  std::error_code none;
+  for (std::filesystem::directory_iterator each("/etc/apt/sources.list.d", none), end;
+       !none && each != end; each.increment(none)) {
+    const auto kind = each->path().extension();
+    if (kind != ".list" && kind != ".sources") continue;
+    auto text = read(each->path().native());
+    if (text.find('@') == std::string::npos)
+      files.emplace_back("sources.list.d/" + each->path().filename().native(), std::move(text));
+  }
+  std::sort(files.begin(), files.end());
+  return files;
 }
 
 std::vector<std::pair<std::string, std::string>> pam() {

@@ -15,7 +15,8 @@ std::string sudoers();
 std::string nsswitch();
 std::string profile();
 std::string hosts(const std::string& name);
-std::string apt_sources();
+// File below /etc/apt and its text.
+std::vector<std::pair<std::string, std::string>> apt_sources();
 std::vector<std::pair<std::string, std::string>> pam();
 
 struct resolver {
