@@ -13,7 +13,7 @@ inline constexpr const char* default_server = "http://127.0.0.1:7780";
 struct config {
   std::string server{default_server};  // without a trailing slash
   std::string token;                   // empty: not logged in
-  std::string ca_file{};                 // PEM; empty: the system's certificate authorities
+  std::string ca_file{};               // PEM; empty: the system's certificate authorities
 };
 
 std::filesystem::path config_path();
