@@ -1,6 +1,8 @@
-#include <poll.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
+
+#include <future>
 
 #include "infra/agent/link/gateway_pump.hpp"
 #include "tests/infra/agent_harness.hpp"
@@ -247,8 +249,14 @@ TEST_CASE("link: an environment has so many gateway connections and takes none o
     served.emplace_back(::accept4(gateway.get(), nullptr, nullptr, SOCK_CLOEXEC));
     REQUIRE(served.back());
   }
-  char byte = 0;
+  // What is refused waits for nobody: not even for a reactor that does not get to run.
+  std::promise<void> blocked;
+  reactor.post([let_go = blocked.get_future().share()] { let_go.wait_for(20s); });
   const auto refused = join("env_greedy");
+  pollfd closed{refused.get(), POLLIN, 0};
+  CHECK(::poll(&closed, 1, 5000) == 1);
+  blocked.set_value();
+  char byte = 0;
   CHECK(::read(refused.get(), &byte, 1) == 0);
   const auto other = join("env_other");
   const unique_fd others{::accept4(gateway.get(), nullptr, nullptr, SOCK_CLOEXEC)};

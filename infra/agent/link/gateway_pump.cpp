@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <mutex>
 #include <string>
 
 namespace berth::agent {
@@ -109,17 +110,25 @@ class pump : public std::enable_shared_from_this<pump> {
 }  // namespace
 
 gateway_pumps::gateway_pumps(agent_reactor& reactor)
-    : reactor_{reactor}, open_{std::make_shared<counts>()} {}
+    : reactor_{reactor}, open_{std::make_shared<places>()} {}
+
+std::shared_ptr<void> gateway_pumps::place_for(const environment_id& from) {
+  const std::lock_guard lock{open_->mutex};
+  auto& taken = open_->counts[from];
+  if (taken >= connections_per_environment_max) return {};
+  ++taken;
+  return {open_.get(), [open = open_, from](void*) {
+            const std::lock_guard again{open->mutex};
+            if (--open->counts[from] == 0) open->counts.erase(from);
+          }};
+}
 
 void gateway_pumps::join(const environment_id& from, int from_inside, std::uint16_t gateway_port) {
-  reactor_.post([&reactor = reactor_, open = open_, from, from_inside, gateway_port] {
-    unique_fd inside{from_inside};
-    if ((*open)[from] >= connections_per_environment_max) return;
-    ++(*open)[from];
-    const std::shared_ptr<void> place(nullptr, [open, from](void*) {
-      if (--(*open)[from] == 0) open->erase(from);
-    });
-    ::fcntl(inside.get(), F_SETFL, ::fcntl(inside.get(), F_GETFL) | O_NONBLOCK);
+  auto inside = std::make_shared<unique_fd>(from_inside);
+  auto place = place_for(from);
+  if (!place) return;
+  reactor_.post([&reactor = reactor_, inside, place, gateway_port] {
+    ::fcntl(inside->get(), F_SETFL, ::fcntl(inside->get(), F_GETFL) | O_NONBLOCK);
     unique_fd gateway{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -129,7 +138,7 @@ void gateway_pumps::join(const environment_id& from, int from_inside, std::uint1
     if (::connect(gateway.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 &&
         errno != EINPROGRESS)
       return;
-    std::make_shared<pump>(reactor.loop(), std::move(inside), std::move(gateway), place)->start();
+    std::make_shared<pump>(reactor.loop(), std::move(*inside), std::move(gateway), place)->start();
   });
 }
 
