@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "infra/agent/link/agent_link.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace {
 
@@ -79,9 +80,7 @@ class counter : public agent_link_observer {
 
 struct agent_child {
   agent_child() {
-    char name[] = "/tmp/berth-bench-XXXXXX";
-    directory = ::mkdtemp(name);
-    std::filesystem::create_directory(directory + "/state");
+    std::filesystem::create_directory(directory / "state");
     const auto program =
         (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "berth-agent").string();
     const auto user =
@@ -91,7 +90,7 @@ struct agent_child {
     pid = ::fork();
     if (pid == 0) {
       ::execl(program.c_str(), "berth-agent", "--environment", "env_bench", "--incarnation", "one",
-              "--listen", (directory + "/s").c_str(), "--state", (directory + "/state").c_str(),
+              "--listen", (directory / "s").c_str(), "--state", (directory / "state").c_str(),
               "--gateway-port", "0", "--gateway-socket", "", "--user", user.c_str(), "--ready-fd",
               std::to_string(ready[1]).c_str(), nullptr);
       ::_exit(1);
@@ -102,9 +101,8 @@ struct agent_child {
   ~agent_child() {
     ::kill(pid, SIGKILL);
     ::waitpid(pid, nullptr, 0);
-    std::filesystem::remove_all(directory);
   }
-  std::string directory;
+  testing::temporary_folder directory{std::filesystem::temp_directory_path()};
   pid_t pid = -1;
 };
 
@@ -178,10 +176,10 @@ int main(int argc, char** argv) {
   agent_reactor reactor;
   counter counts;
   const auto pidfd = static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0));
-  counts.link = agent_link::make(reactor,
-                                 {child.directory + "/s", unique_fd{pidfd},
-                                  environment_id{"env_bench"}, incarnation{"one"}, 1},
-                                 counts);
+  counts.link = agent_link::make(
+      reactor,
+      {child.directory / "s", unique_fd{pidfd}, environment_id{"env_bench"}, incarnation{"one"}, 1},
+      counts);
 
   const terminal_id echo{"term_echo"};
   open(counts, echo, "stty raw echo; exec sleep 600");

@@ -1,5 +1,6 @@
 """What an environment must not reach or pretend to be on the network. Needs outbound network."""
 
+import contextlib
 import pathlib
 import socket
 import subprocess
@@ -159,24 +160,37 @@ with socket.socket(type=socket.SOCK_DGRAM) as s:
     assert not on_uplink.until(b"forbidden-marker", 0.3)
 
 
-def test_a_neighbour_is_not_reached_by_any_frame(attacker, victim):
-    """TCP, UDP, ping, broadcast, IPv6 link-local and multicast, frames to its hardware address."""
-    target, hardware = address_of(victim), hardware_of(victim)
-    listen = """
+@contextlib.contextmanager
+def listening(marker: bytes, *which: Attacker):
+    """Gives a dict that says afterwards how many frames with the marker each of them saw."""
+    listen = f"""
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0x0300); s.bind(('eth0', 0)); s.settimeout(0.2)
 write('/workspace/ready', 'x')
 heard, end = 0, time.monotonic() + 60
 while time.monotonic() < end and not os.path.exists('/workspace/stop'):
-    try: heard += b'neighbour-marker' in s.recv(2048)
+    try: heard += {marker} in s.recv(2048)
     except OSError: pass
 outcome['heard'] = heard
 """
-    victim.sh("rm -f /workspace/ready /workspace/stop")
-    found = []
-    thread = threading.Thread(target=lambda: found.append(victim.run(listen, True, 90_000)))
-    thread.start()
-    while victim.sh("test -e /workspace/ready")["exit_code"]:
-        time.sleep(0.05)
+    heard: dict[str, int] = {}
+    hear = lambda who: heard.update({who.name: who.run(listen, True, 90_000)["heard"]})
+    threads = [threading.Thread(target=hear, args=(each,)) for each in which]
+    for each, thread in zip(which, threads):
+        each.sh("rm -f /workspace/ready /workspace/stop")
+        thread.start()
+    for each in which:
+        while each.sh("test -e /workspace/ready")["exit_code"]:
+            time.sleep(0.05)
+    yield heard
+    for each in which:
+        each.sh("touch /workspace/stop")
+    for thread in threads:
+        thread.join()
+
+
+def test_a_neighbour_is_not_reached_by_any_frame(attacker, victim):
+    """TCP, UDP, ping, broadcast, IPv6 link-local and multicast, frames to its hardware address."""
+    target, hardware = address_of(victim), hardware_of(victim)
     attack = f"""{RAW}
 text = b'neighbour-marker'
 for where in ('{hardware}', 'ff:ff:ff:ff:ff:ff', '33:33:00:00:00:01', '01:00:5e:00:00:fb'):
@@ -188,25 +202,15 @@ for port in (22, 80):
     attempt(f'connect {{port}}', lambda: s.connect(('{target}', port)))
 attempt('udp', lambda: socket.socket(type=2).sendto(text, ('{target}', 53)))
 """
-    sent = attacker.run(attack, root=True)
-    victim.sh("touch /workspace/stop")
-    thread.join()
+    with listening(b"neighbour-marker", victim) as heard:
+        sent = attacker.run(attack, root=True)
     assert sum(isinstance(got, int) for got in sent.values()) >= 20, sent
-    assert found[0]["heard"] == 0
+    assert heard["victim"] == 0
 
 
 def test_a_neighbours_traffic_is_not_drawn_by_claiming_its_addresses(attacker, victim):
     """ARP answers and frames in the victim's name: what the host sends it still arrives there."""
     target, hardware = address_of(victim), hardware_of(victim)
-    listen = """
-s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0x0300); s.bind(('eth0', 0)); s.settimeout(0.2)
-write('/workspace/ready', 'x')
-heard, end = 0, time.monotonic() + 60
-while time.monotonic() < end and not os.path.exists('/workspace/stop'):
-    try: heard += b'for-the-victim' in s.recv(2048)
-    except OSError: pass
-outcome['heard'] = heard
-"""
     spoof = f"""{RAW}
 gateway = '{gateway_of(attacker)}'
 def claim(sender):
@@ -220,27 +224,14 @@ for _ in range(20):
                                                  b'x' * 60))
     attempt('as the gateway', lambda: frame('{hardware}', own, 0x0806, b'x' * 60))
 """
-    heard = {}
-    threads = []
-    for each in (victim, attacker):
-        each.sh("rm -f /workspace/ready /workspace/stop")
-        run = lambda who=each: heard.update({who.name: who.run(listen, True, 90_000)["heard"]})
-        threads.append(threading.Thread(target=run))
-        threads[-1].start()
-    for each in (victim, attacker):
-        while each.sh("test -e /workspace/ready")["exit_code"]:
-            time.sleep(0.05)
-    with socket.socket(type=socket.SOCK_DGRAM) as sender:
-        sender.sendto(b"so that it is known", (target, 4242))
-        time.sleep(1.2)  # the kernel believes no second answer within a second
-        assert all(isinstance(got, int) for got in attacker.run(spoof, root=True).values())
-        for _ in range(20):
-            sender.sendto(b"for-the-victim", (target, 4242))
-            time.sleep(0.01)
-    for each in (victim, attacker):
-        each.sh("touch /workspace/stop")
-    for each in threads:
-        each.join()
+    with listening(b"for-the-victim", victim, attacker) as heard:
+        with socket.socket(type=socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"so that it is known", (target, 4242))
+            time.sleep(1.2)  # the kernel believes no second answer within a second
+            assert all(isinstance(got, int) for got in attacker.run(spoof, root=True).values())
+            for _ in range(20):
+                sender.sendto(b"for-the-victim", (target, 4242))
+                time.sleep(0.01)
     assert heard["attacker"] == 0 and heard["victim"] > 0, heard
 
 

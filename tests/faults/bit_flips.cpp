@@ -15,6 +15,7 @@
 #include "infra/rocksdb/embedded_engine.hpp"
 #include "tests/support/damage.hpp"
 #include "tests/support/journal_sample.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace {
 
@@ -141,8 +142,8 @@ int main(int argc, char** argv) {
   app.add_option("--flips", flips);
   app.add_option("--seed", seed);
   CLI11_PARSE(app, argc, argv);
-  const auto base = (fs::exists("/dev/shm") ? fs::path{"/dev/shm"} : fs::temp_directory_path()) /
-                    ("berth-bit-flips-" + std::to_string(::getpid()));
+  const auto base =
+      berth::testing::fast_storage() / ("berth-bit-flips-" + std::to_string(::getpid()));
   fs::create_directories(base);
   make_image(base / "live", base / "image");
   std::map<std::string, std::vector<fs::path>> kinds;  // each kind is hit equally often

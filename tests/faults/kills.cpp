@@ -15,6 +15,7 @@
 #include <CLI/CLI.hpp>
 
 #include "tests/faults/killed_server.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace {
 
@@ -115,8 +116,7 @@ int main(int argc, char** argv) {
   if (!child_dir.empty())
     return run_killed_server(fs::path{child_dir} / "data",
                              heard::read(fs::path{child_dir} / "heard"), id_time_ms, last);
-  const auto base = (fs::exists("/dev/shm") ? fs::path{"/dev/shm"} : fs::temp_directory_path()) /
-                    ("berth-kills-" + std::to_string(::getpid()));
+  const auto base = berth::testing::fast_storage() / ("berth-kills-" + std::to_string(::getpid()));
   const auto program = fs::read_symlink("/proc/self/exe").string();
   std::mt19937 random{seed};
   std::uint64_t acknowledged = 0, before_ready = 0, output = 0;

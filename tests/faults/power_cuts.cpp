@@ -12,6 +12,7 @@
 #include "rocksdb/env.h"
 #include "tests/faults/power_cut_load.hpp"
 #include "tests/support/power_cut_disk.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace {
 
@@ -177,8 +178,8 @@ int main(int argc, char** argv) {
   app.add_option("--seed", seed);
   app.add_flag("--keep", keep, "keep the directories of a failure");
   CLI11_PARSE(app, argc, argv);
-  const auto base = (fs::exists("/dev/shm") ? fs::path{"/dev/shm"} : fs::temp_directory_path()) /
-                    ("berth-power-cuts-" + std::to_string(::getpid()));
+  const auto base =
+      berth::testing::fast_storage() / ("berth-power-cuts-" + std::to_string(::getpid()));
   totals sum;
   bool held = true;
   for (auto of = seed; held && sum.cuts < cuts; ++of) {

@@ -6,7 +6,7 @@
 #include "infra/agent/link/agent_link.hpp"
 #include "tests/fuzz/agent_peer.hpp"
 #include "tests/fuzz/agent_seeds.hpp"
-#include "tests/fuzz/scratch.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace berth::fuzz {
 namespace {
@@ -127,7 +127,7 @@ void ask_all(agent_link& link, answers& given, bool close) {
 }  // namespace
 
 void run(std::string_view bytes) {
-  static const scratch_folder folder;
+  static const testing::temporary_folder folder;
   static const auto path = (folder.path() / "agent.sock").string();
   static const auto listener = listen_at(path);
   input_reader input{bytes};

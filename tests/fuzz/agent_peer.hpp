@@ -11,7 +11,7 @@
 
 #include "infra/agent/protocol/frame.hpp"
 #include "infra/agent/protocol/message.hpp"
-#include "infra/agent/protocol/unique_fd.hpp"
+#include "infra/agent/protocol/passed_descriptors.hpp"
 #include "tests/fuzz/fuzz_target.hpp"
 
 namespace berth::fuzz {
@@ -29,18 +29,12 @@ class agent_peer {
   void send_with_descriptor(std::string_view bytes) {
     if (bytes.empty()) return;
     iovec part{const_cast<char*>(bytes.data()), bytes.size()};
-    alignas(cmsghdr) char room[CMSG_SPACE(sizeof(int))]{};
+    agent::descriptor_room<1> room;
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
-    message.msg_control = room;
-    message.msg_controllen = sizeof room;
-    auto* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
     const int own = fd_.get();
-    std::memcpy(CMSG_DATA(header), &own, sizeof own);
+    agent::pass_descriptors(message, room, {&own, 1});
     (void)::sendmsg(fd_.get(), &message, flags);
   }
 

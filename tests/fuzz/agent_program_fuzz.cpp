@@ -7,7 +7,7 @@
 #include "tests/fuzz/agent_peer.hpp"
 #include "tests/fuzz/agent_seeds.hpp"
 #include "tests/fuzz/quiet_processes.hpp"
-#include "tests/fuzz/scratch.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 #include <fcntl.h>
 
@@ -57,7 +57,7 @@ void end_children(agent_server& server, bool killed_by_signal) {
 }  // namespace
 
 void run(std::string_view bytes) {
-  static const scratch_folder folder;
+  static const testing::temporary_folder folder;
   static const auto path = (folder.path() / "server.sock").string();
   static const auto listener = listen_at(path);
   static const auto fixed = fixed_options();

@@ -5,7 +5,8 @@
 
 #include "events/core/checksum.hpp"
 #include "infra/bulk/terminal_log.hpp"
-#include "tests/fuzz/scratch.hpp"
+#include "tests/fuzz/fuzz_target.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace berth::fuzz {
 namespace {
@@ -16,8 +17,8 @@ const terminal_id terminal{"term_1"};
 constexpr std::size_t read_bytes = 4096;
 constexpr int damages_max = 8;
 
-const scratch_folder& scratch() {
-  static const scratch_folder made;
+const testing::temporary_folder& scratch() {
+  static const testing::temporary_folder made;
   return made;
 }
 std::filesystem::path fresh_folder() {

@@ -3,7 +3,8 @@
 #include <iostream>
 #include <sstream>
 
-#include "tests/fuzz/scratch.hpp"
+#include "tests/fuzz/fuzz_target.hpp"
+#include "tests/support/temporary_folder.hpp"
 #include "tools/berthd/settings.hpp"
 #include "tools/devctl/config.hpp"
 #include "tools/devctl/failure.hpp"
@@ -29,8 +30,8 @@ class heard {
   std::streambuf* err_;
 };
 
-const scratch_folder& folder() {
-  static const scratch_folder made;
+const testing::temporary_folder& folder() {
+  static const testing::temporary_folder made;
   static const bool named = [] {
     std::filesystem::create_directories(made.path() / "berth");
     ::setenv("XDG_CONFIG_HOME", made.path().c_str(), 1);

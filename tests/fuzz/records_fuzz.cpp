@@ -12,8 +12,9 @@
 #include "infra/rocksdb/head_file.hpp"
 #include "infra/rocksdb/index_rows.hpp"
 #include "infra/rocksdb/wal_scan.hpp"
-#include "tests/fuzz/scratch.hpp"
+#include "tests/fuzz/fuzz_target.hpp"
 #include "tests/support/random_commands.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace berth::fuzz {
 namespace {
@@ -110,14 +111,14 @@ void check_index_block(std::string_view bytes) {
 }
 
 void check_log_file(std::string_view bytes) {
-  static const scratch_folder folder;
+  static const testing::temporary_folder folder;
   folder.write("000001.log", bytes);
   if (const auto damage = find_wal_damage(folder.path()))
     require(damage->byte < bytes.size(), "damage is inside the file");
 }
 
 void check_head(std::string_view bytes) {
-  static const scratch_folder folder;
+  static const testing::temporary_folder folder;
   const auto path = folder.write("head", bytes);
   const auto mark = head_file::read(path);
   if (!mark) return require(mark.error().code == journal_errc::corrupt, "a bad head is corrupt");
@@ -195,7 +196,7 @@ std::vector<std::string> seeds() {
   all.push_back(std::string{kind::index_block} +
                 index_rows::block_of({{{1}, 5}, {{3}, 900}, {{3}, 70'000}}));
   all.push_back(std::string{kind::index_block} + index_rows::mark_row({9, {1, 2, 3}}));
-  const scratch_folder folder;
+  const testing::temporary_folder folder;
   const auto path = folder.path() / "head";
   require(head_file::open(path, {12, {4}}).has_value(), "a head file can be made");
   std::ifstream in{path, std::ios::binary};

@@ -28,6 +28,7 @@
 
 #include "infra/agent/link/agent_link.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace berth::agent::test {
 
@@ -37,22 +38,6 @@ inline constexpr auto patience = 10s;
 inline std::string agent_program() {
   return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "berth-agent").string();
 }
-
-class temporary_directory {
- public:
-  temporary_directory() {
-    char name[] = "/tmp/berth-agent-XXXXXX";
-    path_ = ::mkdtemp(name);
-  }
-  ~temporary_directory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 class agent_process {
  public:
@@ -81,7 +66,7 @@ class agent_process {
         "--stats-ms",
         "50",
         "--user",
-        "tester:" + uid + ":" + std::to_string(::getgid()) + ":" + directory_.path() + ":/bin/sh"};
+        "tester:" + uid + ":" + std::to_string(::getgid()) + ":" + directory() + ":/bin/sh"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     std::vector<char*> argv;
     for (auto& argument : arguments) argv.push_back(argument.data());
@@ -115,16 +100,16 @@ class agent_process {
     return status;
   }
   pid_t pid() const { return pid_; }
-  std::string directory() const { return directory_.path(); }
-  std::string socket() const { return directory_.path() + "/agent.sock"; }
-  std::string state() const { return directory_.path() + "/state"; }
+  std::string directory() const { return directory_.path().string(); }
+  std::string socket() const { return directory_ / "agent.sock"; }
+  std::string state() const { return directory_ / "state"; }
   agent_address address(std::uint64_t epoch = 1) const {
     return {socket(), unique_fd{static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0))},
             environment_id{"env_test"}, incarnation{"life-1"}, epoch};
   }
 
  private:
-  temporary_directory directory_;
+  testing::temporary_folder directory_{std::filesystem::temp_directory_path()};
   pid_t pid_ = -1;
 };
 

@@ -204,9 +204,9 @@ TEST_CASE("link: a program inside reaches the server's gateway through the agent
           "[infra]") {
   std::uint16_t gateway_port = 0;
   const auto gateway = listen_on_loopback(gateway_port);
-  const temporary_directory outside;
-  rig r{{"--gateway-socket", outside.path() + "/gateway.sock"}};
-  const auto client = connect_raw(outside.path() + "/gateway.sock");
+  const testing::temporary_folder outside;
+  rig r{{"--gateway-socket", outside / "gateway.sock"}};
+  const auto client = connect_raw(outside / "gateway.sock");
   say(client.get(), "question");
   ::shutdown(client.get(), SHUT_WR);
   REQUIRE(r.heard.until([&] { return r.heard.gateway_.size() == 1; }));

@@ -144,7 +144,7 @@ TEST_CASE(
 
 TEST_CASE("ring: bytes come back by offset over many rounds, never more than the capacity is held",
           "[infra]") {
-  const temporary_directory directory;
+  const testing::temporary_folder directory;
   const unique_fd fd{::open(directory.path().c_str(), O_RDONLY | O_DIRECTORY)};
   int error = 0;
   auto ring = ring_file::create(fd.get(), "a.ring", 3 * ring_chunk_bytes - 5000, error);
@@ -171,13 +171,13 @@ TEST_CASE("ring: bytes come back by offset over many rounds, never more than the
   ring->drop_below(~0ull);
   CHECK(ring->base() == ring->end());
   struct stat info {};
-  REQUIRE(::stat((directory.path() + "/a.ring").c_str(), &info) == 0);
+  REQUIRE(::stat((directory / "a.ring").c_str(), &info) == 0);
   CHECK(info.st_blocks * 512 <= 2 * static_cast<long>(ring_chunk_bytes));  // space is given back
 }
 
 TEST_CASE("ring: a damaged, foreign or older file is refused by reason", "[infra]") {
-  const temporary_directory directory;
-  const auto path = directory.path() + "/term_a.ring";
+  const testing::temporary_folder directory;
+  const auto path = directory / "term_a.ring";
   const terminal_id terminal{"term_a"};
   const unique_fd fd{::open(directory.path().c_str(), O_RDONLY | O_DIRECTORY)};
   int error = 0;

@@ -24,6 +24,7 @@
 #include "infra/providers/sandbox/environment_disk.hpp"
 #include "infra/providers/sandbox/sandbox_host.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace berth::testing {
 
@@ -99,15 +100,12 @@ class recorder : public host_observer {
 
 class sandbox {
  public:
-  explicit sandbox(bool network = false, const std::string& below = "/tmp") {
-    char name[256];
-    std::snprintf(name, sizeof name, "%s/berth-sandbox-XXXXXX", below.c_str());
-    directory_ = ::mkdtemp(name);
-    options_.data_dir = directory_ + "/data";
+  explicit sandbox(bool network = false, const fs::path& below = "/tmp") : directory_{below} {
+    options_.data_dir = directory_ / "data";
     lend_templates();
     options_.agent_binary = beside_this_program("berth-agent");
     options_.network = network;
-    options_.cgroup_parent = "berth-test-" + directory_.substr(directory_.size() - 6);
+    options_.cgroup_parent = directory_.path().filename();
     options_.agent_options = {"--stats-ms", "200"};
     open();
   }
@@ -117,7 +115,7 @@ class sandbox {
     end_launcher(options_.data_dir);
     std::error_code ignored;
     fs::rename(options_.data_dir + "/templates", kept_templates(), ignored);
-    delete_tree(directory_);
+    delete_tree(directory_.path());
   }
   void open() {
     host = make_sandbox_host(options_);
@@ -225,7 +223,7 @@ class sandbox {
     fs::create_directories(options_.data_dir, ignored);
     fs::rename(kept_templates(), options_.data_dir + "/templates", ignored);
   }
-  std::string directory_;
+  testing::temporary_folder directory_;
   sandbox_options options_;
   std::set<environment_id> made_;
 };

@@ -9,13 +9,12 @@
 #include <memory>
 #include <string>
 
-#include <unistd.h>
-
 #include "actors/ports/clock.hpp"
 #include "infra/memory/memory_journal.hpp"
 #include "infra/memory/memory_view_store.hpp"
 #include "infra/rocksdb/embedded_engine.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace berth::testing {
 
@@ -28,28 +27,6 @@ class shared_clock : public clock {
 
  private:
   std::atomic<std::int64_t> us_{1'800'000'000'000'000};
-};
-
-// A folder in memory if the machine has one, removed at the end.
-class temporary_folder {
- public:
-  temporary_folder() {
-    static std::atomic<unsigned> count{};
-    const auto base = std::filesystem::exists("/dev/shm") ? std::filesystem::path{"/dev/shm"}
-                                                          : std::filesystem::temp_directory_path();
-    path_ = base / ("berth-test-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
-    std::filesystem::create_directories(path_);
-  }
-  temporary_folder(const temporary_folder&) = delete;
-  temporary_folder& operator=(const temporary_folder&) = delete;
-  ~temporary_folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
 };
 
 class memory_engine {

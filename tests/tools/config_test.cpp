@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "tests/support/catch.hpp"
+#include "tests/support/temporary_folder.hpp"
 #include "tools/devctl/failure.hpp"
 #include "tools/devctl/paths.hpp"
 #include "tools/devctl/rest_client.hpp"
@@ -16,15 +17,12 @@ namespace {
 
 // A configuration folder of its own, and no BERTH_ variables.
 struct own_config {
-  std::filesystem::path folder;
+  berth::testing::temporary_folder folder;
   own_config() {
-    char name[] = "/tmp/berth-config-XXXXXX";
-    folder = ::mkdtemp(name);
-    ::setenv("XDG_CONFIG_HOME", folder.c_str(), 1);
+    ::setenv("XDG_CONFIG_HOME", folder.path().c_str(), 1);
     ::unsetenv("BERTH_SERVER");
     ::unsetenv("BERTH_TOKEN");
   }
-  ~own_config() { std::filesystem::remove_all(folder); }
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "events/core/invariant.hpp"
+#include "infra/agent/protocol/passed_descriptors.hpp"
 
 namespace berth::agent {
 namespace {
@@ -26,33 +27,21 @@ frame_socket::status frame_socket::fail(const char* what) {
   return status_;
 }
 
-void frame_socket::collect_descriptors(msghdr& message) {
-  for (auto* part = CMSG_FIRSTHDR(&message); part; part = CMSG_NXTHDR(&message, part)) {
-    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
-    const auto count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int fd{};
-      std::memcpy(&fd, CMSG_DATA(part) + i * sizeof fd, sizeof fd);
-      unique_fd owned{fd};
-      if (descriptors_.size() < descriptors_max) descriptors_.push_back(std::move(owned));
-    }
-  }
-}
-
 frame_socket::status frame_socket::receive(const sink& on_frame) {
   if (status_ != status::open) return status_;
   if (decoder_.error()) return status::bad_frame;
   static thread_local std::string scratch(read_bytes, '\0');
   iovec part{scratch.data(), scratch.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * 4)];
+  descriptor_room<4> room;
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
+  expect_descriptors(message, room);
   const auto got = ::recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC);
   if (got < 0) return errno == EAGAIN || errno == EINTR ? status_ : fail("receive");
-  collect_descriptors(message);
+  take_descriptors(message, [this](unique_fd fd) {
+    if (descriptors_.size() < descriptors_max) descriptors_.push_back(std::move(fd));
+  });
   if (got == 0) {
     problem_ = "closed by the other side";
     return status_ = status::closed;
@@ -126,18 +115,10 @@ frame_socket::status frame_socket::flush() {
     msghdr message{};
     message.msg_iov = parts.data();
     message.msg_iovlen = count;
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
+    descriptor_room<1> room;
     auto& front = queue_.front();
-    if (front.descriptor) {
-      message.msg_control = control;
-      message.msg_controllen = sizeof control;
-      auto* part = CMSG_FIRSTHDR(&message);
-      part->cmsg_level = SOL_SOCKET;
-      part->cmsg_type = SCM_RIGHTS;
-      part->cmsg_len = CMSG_LEN(sizeof(int));
-      const int fd = front.descriptor.get();
-      std::memcpy(CMSG_DATA(part), &fd, sizeof fd);
-    }
+    const int fd = front.descriptor.get();
+    if (front.descriptor) pass_descriptors(message, room, {&fd, 1});
     const auto sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
     if (sent < 0) return errno == EAGAIN || errno == EINTR ? status_ : fail("send");
     front.descriptor.reset();

@@ -47,7 +47,6 @@ class frame_socket {
     unique_fd descriptor;
   };
   void push(std::string bytes, unique_fd descriptor);
-  void collect_descriptors(msghdr& message);
   status fail(const char* what);
 
   unique_fd fd_;

@@ -16,6 +16,8 @@
 #include <filesystem>
 #include <vector>
 
+#include "infra/agent/protocol/passed_descriptors.hpp"
+
 namespace berth {
 
 using launcher::message;
@@ -33,20 +35,13 @@ using agent::unique_fd;
 
 ssize_t receive(int socket, std::string& packet, unique_fd& descriptor) {
   iovec part{packet.data(), packet.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
+  agent::descriptor_room<1> room;
   msghdr header{};
   header.msg_iov = &part;
   header.msg_iovlen = 1;
-  header.msg_control = control;
-  header.msg_controllen = sizeof control;
+  agent::expect_descriptors(header, room);
   const auto got = ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
-  const auto* rights = got > 0 ? CMSG_FIRSTHDR(&header) : nullptr;
-  if (rights != nullptr && rights->cmsg_type == SCM_RIGHTS &&
-      rights->cmsg_len == CMSG_LEN(sizeof(int))) {
-    int fd = -1;
-    std::memcpy(&fd, CMSG_DATA(rights), sizeof fd);
-    descriptor = unique_fd{fd};
-  }
+  if (got > 0) agent::take_descriptors(header, [&](unique_fd fd) { descriptor = std::move(fd); });
   return got;
 }
 }  // namespace

@@ -15,6 +15,8 @@
 
 #include <algorithm>
 
+#include "infra/agent/protocol/passed_descriptors.hpp"
+
 namespace berth::launcher {
 
 namespace {
@@ -212,19 +214,11 @@ void launcher::answer(int client, const std::string& tag, message reply, int des
   reply.add("tag", tag);
   auto bytes = reply.encode();
   iovec part{bytes.data(), bytes.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
+  agent::descriptor_room<1> room;
   msghdr header{};
   header.msg_iov = &part;
   header.msg_iovlen = 1;
-  if (descriptor >= 0) {
-    header.msg_control = control;
-    header.msg_controllen = sizeof control;
-    auto* rights = CMSG_FIRSTHDR(&header);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(rights), &descriptor, sizeof descriptor);
-  }
+  if (descriptor >= 0) agent::pass_descriptors(header, room, {&descriptor, 1});
   if (::sendmsg(client, &header, MSG_NOSIGNAL) < 0) close_client(client);
 }
 

@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "infra/agent/protocol/passed_descriptors.hpp"
+
 // After <linux/mount.h>: <sys/mount.h> of glibc defines the same names.
 extern "C" int umount2(const char* target, int flags) noexcept;
 
@@ -98,40 +100,28 @@ detached_mount bind_of(const std::string& path) {
 fault send_descriptors(int channel, const int* fds, int count) {
   char byte = 'm';
   iovec part{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * descriptors_max)]{};
+  agent::descriptor_room<descriptors_max> room;
   msghdr header{};
   header.msg_iov = &part;
   header.msg_iovlen = 1;
-  if (count > 0) {
-    const auto size = sizeof(int) * static_cast<std::size_t>(count);
-    header.msg_control = control;
-    header.msg_controllen = CMSG_SPACE(size);
-    auto* rights = CMSG_FIRSTHDR(&header);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(size);
-    std::memcpy(CMSG_DATA(rights), fds, size);
-  }
+  if (count > 0) agent::pass_descriptors(header, room, {fds, static_cast<std::size_t>(count)});
   return ::sendmsg(channel, &header, MSG_NOSIGNAL) == 1 ? no_fault() : errno_fault("send mounts");
 }
 
 bool receive_descriptors(int channel, int* fds, int count) {
   char byte = 0;
   iovec part{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * descriptors_max)]{};
+  agent::descriptor_room<descriptors_max> room;
   msghdr header{};
   header.msg_iov = &part;
   header.msg_iovlen = 1;
-  header.msg_control = control;
-  header.msg_controllen = sizeof control;
+  agent::expect_descriptors(header, room);
   if (::recvmsg(channel, &header, MSG_CMSG_CLOEXEC) != 1) return false;
-  if (count == 0) return true;
-  const auto* rights = CMSG_FIRSTHDR(&header);
-  if (rights == nullptr ||
-      rights->cmsg_len != CMSG_LEN(sizeof(int) * static_cast<std::size_t>(count)))
-    return false;
-  std::memcpy(fds, CMSG_DATA(rights), sizeof(int) * static_cast<std::size_t>(count));
-  return true;
+  int came = 0;
+  agent::take_descriptors(header, [&](agent::unique_fd fd) {
+    if (came++ < count) *fds++ = fd.release();
+  });
+  return came == count;
 }
 
 }  // namespace berth::launcher
