@@ -107,6 +107,7 @@ void client_core::connected(std::shared_ptr<gateway::ws_transport> transport) {
   transport_->begin(shared_from_this());
   wire::hello said;
   said.session = session();
+  if (!said.session.empty()) said.input_stream = input_stream_;
   said.client = options_.name;
   said.zstd = options_.zstd.value_or(!is_this_machine(options_.host));
   queue_.push_back(wire::encode_message({0, said}));

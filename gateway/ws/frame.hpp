@@ -106,6 +106,7 @@ struct body {
 struct hello {
   std::string token, session, client;
   bool zstd{};
+  std::string input_stream{};  // resume only if the session still has this one; empty: any
   bool operator==(const hello&) const = default;
 };
 struct welcome {

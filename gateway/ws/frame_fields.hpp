@@ -35,6 +35,7 @@ concept is = std::same_as<std::remove_const_t<M>, T>;
 template <is<hello> M>
 void each_field(M& m, auto&& v) {
   v("token", m.token), v("session", m.session), v("client", m.client), v("zstd", m.zstd);
+  v("input_stream", m.input_stream);
 }
 template <is<welcome> M>
 void each_field(M& m, auto&& v) {

@@ -89,9 +89,11 @@ void ws_greeting::resume_session() {
                                                                            : result.error());
           const bool over = result->state->closed && !BERTH_MUTANT(closed_session_resumed);
           if (!result->state->exists || over) return self->done_(no_session());
-          self->who_.input_stream = BERTH_MUTANT(input_stream_lost_at_resume)
-                                        ? fresh_uuid(self->given_)
-                                        : result->state->input_stream;
+          const auto stream = result->state->input_stream;
+          if (!self->said_.input_stream.empty() && self->said_.input_stream != stream.text())
+            return self->done_(no_session());
+          self->who_.input_stream =
+              BERTH_MUTANT(input_stream_lost_at_resume) ? fresh_uuid(self->given_) : stream;
           self->watch();
           self->enter(true);
         });

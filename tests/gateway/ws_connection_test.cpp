@@ -90,6 +90,29 @@ TEST_CASE(
   CHECK(stranger.hear<wire::error>().code == "not_found");
 }
 
+TEST_CASE("connection: a device that was away during a hand-over cannot type as the other device",
+          "[gateway]") {
+  ws_world world;
+  ws_peer old(world, false);
+  old.hello();
+  const auto before = old.hear<wire::welcome>();
+  old.transport->end();
+  world.run();
+  const auto next = uuid::derived("input-stream", before.session, "next");
+  world.below.kernel.system_ask<session::aggregate>(before.session,
+                                                    session::hand_over{"other device", next});
+  const auto resume = [&](const std::string& input_stream) {
+    auto peer = std::make_unique<ws_peer>(world, false);
+    peer->say(0, wire::hello{world.token, before.session, "test/1", false, input_stream});
+    return peer;
+  };
+  const auto late = resume(before.input_stream);
+  CHECK(late->hear<wire::error>().code == "not_found");
+  CHECK(late->transport->closed == gateway::ws_close_code::session_over);
+  CHECK(resume(next.text())->hear<wire::welcome>().input_stream == next.text());
+  CHECK(resume("")->hear<wire::welcome>().input_stream == next.text());
+}
+
 TEST_CASE(
     "connection: a session that is closed, or whose token is revoked, ends its connections with "
     "goaway",

@@ -142,7 +142,8 @@ class TerminalClient(threading.Thread):
         opening = {"kind": "open", "channel": 1, "target": "terminal", "id": self.terminal}
         opening |= {"mode": self.mode, "right": self.right, "from": self.cursor}
         opening |= {"credit_until": self.cursor + WINDOW}
-        socket.send({"kind": "hello", "session": self.session, "client": "e2e"}, opening)
+        hello = {"kind": "hello", "session": self.session, "client": "e2e"}
+        socket.send(hello | {"input_stream": self.input_stream}, opening)
         try:
             while not self.stopping:
                 try:

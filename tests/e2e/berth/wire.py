@@ -21,7 +21,7 @@ ENUMS = {
 }
 # Message name -> fields in the order of their ids; the union's tag is the place in this list + 1.
 MESSAGES = {
-    "hello": "token:string session:string client:string zstd:bool",
+    "hello": "token:string session:string client:string zstd:bool input_stream:string",
     "welcome": "session:string input_stream:string server:string resumed:bool zstd:bool "
     "heartbeat_ms:u32 frame_payload_max:u32 message_bytes_max:u32 channels_max:u32 "
     "channel_window_bytes_max:u32 input_unacknowledged_bytes_max:u32 requests_in_flight_max:u32 "
