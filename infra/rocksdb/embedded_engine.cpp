@@ -145,13 +145,12 @@ journal_result<accepted_loss> accept_loss(const embedded_options& asked) {
   const auto proven = head.has_value() && *head ? (*head)->offset : 0;
   auto log = log_store::salvage(options);
   if (log.has_error()) return log.error();
-  const auto ends_at = (*log)->last_offset();
-  if (ends_at.has_error()) return ends_at.error();
   const auto intact = intact_prefix(options, **log);
-  if (intact.has_error()) return intact.error();
-  const accepted_loss loss{{0, intact->end.offset}, {0, std::max(proven, *ends_at)}};
-  if (intact->end.offset < *ends_at || (*log)->meta_is_damaged())
-    if (auto error = replace_log(options, *log, intact->end.offset)) return *error;
+  const auto ends_at = (*log)->last_offset();  // an error if the damage is there
+  const auto reached = ends_at.has_value() ? *ends_at : intact.end.offset;
+  const accepted_loss loss{{0, intact.end.offset}, {0, std::max(proven, reached)}};
+  if (ends_at.has_error() || intact.end.offset < reached || (*log)->meta_is_damaged())
+    if (auto error = replace_log(options, *log, intact.end.offset)) return *error;
   if (auto error = (*log)->note_loss(loss.kept.offset, loss.claimed.offset, options.time->now()))
     return *error;
   std::error_code error;
@@ -160,7 +159,7 @@ journal_result<accepted_loss> accept_loss(const embedded_options& asked) {
     return journal_error{journal_errc::io,
                          options.state_dir().string() + ": cannot be removed: " + error.message(),
                          std::nullopt};
-  const auto written = head_file::open(options.head_path(), intact->end);
+  const auto written = head_file::open(options.head_path(), intact.end);
   if (written.has_error()) return written.error();
   return loss;
 }

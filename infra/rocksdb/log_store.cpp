@@ -123,6 +123,7 @@ journal_result<std::unique_ptr<log_store>> log_store::salvage(const embedded_opt
   auto settings = settings_of(options);
   settings.create_if_missing = !holds_database(options.log_dir());
   settings.track_and_verify_wals_in_manifest = false;
+  settings.disable_auto_compactions = true;  // one that meets the damage would end all writing
   settings.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   database opened;
   auto status = database::open(settings, options.log_dir(), families, access::writer, {}, opened);

@@ -1,6 +1,7 @@
 #include "infra/rocksdb/recovery.hpp"
 
 #include <fstream>
+#include <limits>
 
 #include "infra/files/durable.hpp"
 #include "infra/memory/commit_record.hpp"
@@ -193,17 +194,18 @@ journal_result<recovered_log> recover(const embedded_options& options, const log
   return recover_once(options, log, state, head, foreign);
 }
 
-journal_result<recovered_log> intact_prefix(const embedded_options& options, const log_store& log) {
+recovered_log intact_prefix(const embedded_options& options, const log_store& log) {
+  // The end itself may be what is damaged.
   const auto end = log.last_offset();
-  if (end.has_error()) return end.error();
+  const auto claimed = end.has_value() ? *end : std::numeric_limits<std::uint64_t>::max() - 1;
   recovered_log at;
   // Where it stops is the answer, not a failure.
-  log.scan(1, *end, [&](std::uint64_t offset, std::string_view bytes) {
+  log.scan(1, claimed, [&](std::uint64_t offset, std::string_view bytes) {
     const auto read = read_commit(bytes, {0, offset}, &at.end.hash);
     if (read.has_error()) return std::optional{read.error()};
     at.end = {offset, read->hash};
     at.last_time = read->happened.envelope.time;
-    if (offset % progress_step_commits == 0) tell(options, "checking the log", offset, *end);
+    if (offset % progress_step_commits == 0) tell(options, "checking the log", offset, claimed);
     return std::optional<journal_error>{};
   });
   return at;

@@ -30,6 +30,6 @@ journal_result<recovered_log> recover(const embedded_options& options, const log
 journal_result<std::unique_ptr<state_store>> open_state(const embedded_options& options);
 
 // The longest prefix of the log whose records are intact and linked.
-journal_result<recovered_log> intact_prefix(const embedded_options& options, const log_store& log);
+recovered_log intact_prefix(const embedded_options& options, const log_store& log);
 
 }  // namespace berth
