@@ -7,11 +7,11 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 
+#include "infra/rocksdb/storage_warnings.hpp"
+
 namespace berth {
 namespace {
 
-constexpr int info_log_files_max = 2;
-constexpr std::size_t info_log_bytes_max = 4 << 20;
 constexpr int bloom_bits_a_key = 10;
 constexpr std::size_t block_bytes = 16 * 1024;
 constexpr int background_jobs_max = 2;
@@ -49,9 +49,7 @@ rocksdb::Options common_settings(const embedded_options& options) {
   settings.skip_stats_update_on_db_open = true;
   settings.stats_dump_period_sec = 0;
   settings.stats_persist_period_sec = 0;
-  settings.keep_log_file_num = info_log_files_max;
-  settings.max_log_file_size = info_log_bytes_max;
-  settings.info_log_level = rocksdb::WARN_LEVEL;
+  settings.info_log = storage_warnings(options);
   settings.compression = rocksdb::kLZ4Compression;
   settings.recycle_log_file_num = 0;
   settings.wal_bytes_per_sync = 0;  // facebook/rocksdb#12489: holes after a crash

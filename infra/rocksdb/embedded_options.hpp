@@ -33,6 +33,9 @@ struct embedded_options {
   // Told while a start replays or rebuilds: what, done, of. May be empty.
   std::function<void(const std::string& what, std::uint64_t done, std::uint64_t of)> on_progress;
 
+  // What the storage library warns of, in its words; on any thread. May be empty.
+  std::function<void(const std::string&)> on_warning;
+
   journal_limits limits;
   std::size_t group_commits_max = 2'000;  // one synced write
   std::size_t group_bytes_max = 1 << 20;

@@ -83,6 +83,7 @@ log_store::log_store(const embedded_options& options, database&& opened)
 journal_result<std::unique_ptr<log_store>> log_store::open(const embedded_options& options,
                                                            std::uint64_t proven) {
   const auto folder = options.log_dir().string();
+  if (auto error = make_folder(options.log_dir())) return *error;
   auto settings = settings_of(options);
   settings.create_if_missing = !holds_database(options.log_dir());
   if (settings.create_if_missing && proven > 0) return loss(folder, 0, proven);

@@ -7,6 +7,7 @@
 
 #include "events/core/checksum.hpp"
 #include "events/core/invariant.hpp"
+#include "infra/files/durable.hpp"
 #include "infra/rocksdb/index_rows.hpp"
 #include "infra/rocksdb/keys.hpp"
 
@@ -48,6 +49,7 @@ state_store::state_store(std::unique_ptr<rocksdb::CompactionFilter> filter, std:
 state_store::~state_store() = default;
 
 journal_result<std::unique_ptr<state_store>> state_store::open(const embedded_options& options) {
+  if (auto error = make_folder(options.state_dir())) return *error;
   auto settings = settings_of(options);
   settings.create_if_missing = true;
   auto filter = std::make_unique<command_filter>();

@@ -149,7 +149,7 @@ int main(int argc, char** argv) {
   std::map<std::string, std::vector<fs::path>> kinds;  // each kind is hit equally often
   for (const auto& file : files_below(base / "image", [](const fs::path& path) {
          const auto name = path.filename().string();
-         return fs::file_size(path) > 0 && !name.starts_with("LOG") && name != "LOCK";
+         return fs::file_size(path) > 0 && name != "LOCK";
        })) {
     const auto relative = fs::relative(file, base / "image");
     const auto extension = file.extension().string();

@@ -42,10 +42,10 @@ int exit_code_of(const journal_error& error) {
 }
 
 // The disk failed while serving: nothing may be acknowledged any more, and nothing can be tidied
-// up.
+// up; other threads go on until the process is gone.
 [[noreturn]] void end_now(const journal_error& error) {
   spdlog::critical("storage failed, ending: {} ({})", error.message, name_of(error.code));
-  spdlog::shutdown();
+  spdlog::default_logger()->flush();
   std::_Exit(error.code == journal_errc::corrupt ? exit_corrupt : exit_storage);
 }
 
@@ -111,6 +111,7 @@ std::optional<server::failure> server::parts::open_storage() {
   options.on_progress = [](const std::string& what, std::uint64_t done, std::uint64_t all) {
     spdlog::info("{}: {} of {}", what, done, all);
   };
+  options.on_warning = [](const std::string& what) { spdlog::warn("rocksdb: {}", what); };
   auto opened = open_embedded(options);
   if (!opened) {
     auto message = std::string{name_of(opened.error().code)} + ": " + opened.error().message;
