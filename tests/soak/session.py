@@ -62,7 +62,7 @@ class Session:
             await asyncio.sleep(random.uniform(0.05, 0.6))
 
     async def send(self, *frames: dict) -> None:
-        if not self.link:
+        if not self.link or not frames:
             return  # said again after reconnecting
         try:
             if self.binary:
