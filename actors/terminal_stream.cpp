@@ -65,6 +65,11 @@ void terminal_stream::ended(const terminal::ended& end) {
   }
 }
 
+rejection terminal_stream::expired(std::uint64_t first) {
+  return reject(rejection_code::limit_exceeded,
+                "expired: the first offset kept is " + std::to_string(first), "from");
+}
+
 outcome<std::uint64_t> terminal_stream::attach(stream_viewer viewer) {
   if (viewers_.size() >= options_.limits.viewers_per_terminal_max)
     return reject(rejection_code::limit_exceeded,
@@ -76,9 +81,7 @@ outcome<std::uint64_t> terminal_stream::attach(stream_viewer viewer) {
                   "truncated: the terminal ended at offset " + std::to_string(ended_->final_offset),
                   "from");
   if (viewer.cursor < first) {
-    if (viewer.mode == attach_mode::exact)
-      return reject(rejection_code::limit_exceeded,
-                    "expired: the first offset kept is " + std::to_string(first), "from");
+    if (viewer.mode == attach_mode::exact) return expired(first);
     viewer.wants_snapshot = true;
   }
   if (viewer.mode == attach_mode::screen &&
@@ -109,6 +112,10 @@ bool terminal_stream::pump() {
   for (auto it = viewers_.begin(); it != viewers_.end();) {
     const auto now = it++;
     more = pump(now->second) || more;
+    if (now->second.is_over) {
+      viewers_.erase(now);
+      continue;
+    }
     if (ended_ && now->second.cursor >= ended_->final_offset && !now->second.wants_snapshot) {
       finish(now->second);
       viewers_.erase(now);
@@ -131,19 +138,27 @@ bool terminal_stream::deliver(stream_viewer& viewer, std::uint64_t until) {
   while (viewer.cursor < until) {
     if (budget == 0) return true;
     const auto from = find_bytes(viewer.cursor);
-    if (!from) {
-      viewer.out->failed(
-          reject(rejection_code::unavailable,
-                 "the bytes from offset " + std::to_string(viewer.cursor) + " cannot be read"));
-      viewer.credit_until = 0;
-      return false;
-    }
+    if (!from) return unreadable(viewer);
     const auto skip = viewer.cursor - from->offset;
     const auto size = std::min({from->data->size() - skip, until - viewer.cursor, budget});
     viewer.out->output(viewer.cursor, from->data, skip, size);
     viewer.cursor += size;
     budget -= size;
   }
+  return false;
+}
+
+// What a viewer is to get next is not there any more: retention overtook it, or the disk fails.
+bool terminal_stream::unreadable(stream_viewer& viewer) {
+  const auto first = options_.bulk.extent(id_).first;
+  if (viewer.cursor < first && viewer.mode == attach_mode::screen && !viewer.wants_snapshot)
+    return viewer.wants_snapshot = true;
+  viewer.out->failed(
+      viewer.cursor < first
+          ? expired(first)
+          : reject(rejection_code::unavailable,
+                   "the bytes from offset " + std::to_string(viewer.cursor) + " cannot be read"));
+  viewer.is_over = true;
   return false;
 }
 
@@ -161,24 +176,30 @@ std::optional<terminal_stream::hot_chunk> terminal_stream::find_bytes(std::uint6
   return hot_chunk{from, share(std::move(*read))};
 }
 
-// Brings the server's emulator to the end, a slice a call. True: not there yet.
-bool terminal_stream::advance_screen() {
-  if (!screen_) {
+// Brings the server's emulator to the end, a slice a call.
+terminal_stream::screen_is terminal_stream::advance_screen() {
+  const auto begin = [this] {
     screen_ = options_.make_screen(cols_, rows_);
     screen_at_ = options_.bulk.extent(id_).first;
-  }
+  };
+  if (!screen_) begin();
   std::uint64_t budget = options_.limits.terminal_pump_bytes_max;
   while (screen_at_ < end_) {
-    if (budget == 0) return true;
+    if (budget == 0) return screen_is::behind;
     const auto from = find_bytes(screen_at_);
-    if (!from) return false;
+    // Retention may overtake an emulator that nobody needed for a while.
+    if (!from && screen_at_ < options_.bulk.extent(id_).first) {
+      begin();
+      continue;
+    }
+    if (!from) return screen_is::unreadable;
     const auto skip = screen_at_ - from->offset;
     const auto size = std::min<std::uint64_t>(from->data->size() - skip, budget);
     screen_->feed(std::string_view{*from->data}.substr(skip, size));
     screen_at_ += size;
     budget -= size;
   }
-  return false;
+  return screen_is::at_end;
 }
 
 bool terminal_stream::paint(stream_viewer& viewer) {
@@ -186,7 +207,9 @@ bool terminal_stream::paint(stream_viewer& viewer) {
     viewer.wants_snapshot = false;
     return true;
   }
-  if (advance_screen()) return true;
+  const auto now = advance_screen();
+  if (now == screen_is::unreadable) return unreadable(viewer);
+  if (now == screen_is::behind) return true;
   if (screen_at_ > viewer.cursor && !BERTH_MUTANT(gap_not_told))
     viewer.out->gap(viewer.cursor, screen_at_);
   viewer.out->snapshot(screen_at_, cols_, rows_, share(screen_->snapshot()));

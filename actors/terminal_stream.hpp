@@ -30,6 +30,7 @@ struct stream_viewer {
   bool wants_snapshot{};  // screen: paint before the next byte
   timestamp credited_at;
   std::shared_ptr<terminal_viewer> out;
+  bool is_over{};  // it was told that it failed
 };
 
 class terminal_stream {
@@ -74,7 +75,10 @@ class terminal_stream {
   bool pump(stream_viewer& viewer);
   bool deliver(stream_viewer& viewer, std::uint64_t until);
   bool paint(stream_viewer& viewer);
-  bool advance_screen();
+  enum class screen_is { at_end, behind, unreadable };
+  screen_is advance_screen();
+  bool unreadable(stream_viewer& viewer);
+  static rejection expired(std::uint64_t first);
   std::optional<hot_chunk> find_bytes(std::uint64_t from);
   void finish(stream_viewer& viewer);
 

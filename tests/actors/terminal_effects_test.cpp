@@ -16,13 +16,14 @@ struct opened_terminal {
   terminal_id id;
 
   explicit opened_terminal(simulated_server& on,
-                           terminal::journal_mode mode = terminal::journal_mode::full)
+                           terminal::journal_mode mode = terminal::journal_mode::full,
+                           std::uint64_t tail_bytes = 0)
       : server{on},
         account{on.make_account("ada")},
         environment{on.make_environment(account, "dev")} {
     id = {derived_id("term", account.value, server.fresh_command())};
     REQUIRE(server.call<terminal::aggregate>(
-        id, terminal::open{account, environment, 80, 24, {}, {}, mode, 0},
+        id, terminal::open{account, environment, 80, 24, {}, {}, mode, tail_bytes},
         server.meta_for(account)));
     server.settle();
     REQUIRE(server.host.has_terminal(id));
@@ -133,6 +134,26 @@ TEST_CASE(
   CHECK(late->bytes == "bye");
   CHECK(late->ended_at == 3);
   CHECK(terminal.attach(4)->refused == rejection_code::limit_exceeded);
+}
+
+TEST_CASE("terminal: a screen overtaken by retention begins again at the first byte kept",
+          "[actors]") {
+  kernel_limits limits;
+  limits.terminal_hot_bytes_max = 100;
+  limits.screen_lag_bytes_max = 500;
+  simulated_server server{17, limits};
+  opened_terminal terminal{server, terminal::journal_mode::tail, 1'000};
+  const auto print = [&](std::size_t size) {
+    server.host.feed(terminal.id, std::string(size, 'x'));
+    server.settle();
+  };
+  print(600);
+  CHECK(terminal.attach(0, attach_mode::screen)->snapshots.size() == 1);
+  for (int i = 0; i < 40; ++i) print(100);
+  CHECK(server.bulk.extent(terminal.id).first > 600);
+  const auto later = terminal.attach(600, attach_mode::screen);
+  REQUIRE(later->snapshots.size() == 1);
+  CHECK(later->gaps == std::vector<std::pair<std::uint64_t, std::uint64_t>>{{600, 4'600}});
 }
 
 TEST_CASE("terminal: typed input is applied once, in order, whatever is repeated", "[actors]") {
