@@ -68,6 +68,8 @@ class shell : public mailbox_actor {
   using state_ptr = std::shared_ptr<const state>;
   using request_ptr = std::shared_ptr<ask_request<A>>;
 
+  static constexpr std::chrono::seconds load_again_after{10};  // when the journal could not be read
+
   struct pending_commit {
     std::uint64_t ticket{};
     recorded_key key;
@@ -88,11 +90,13 @@ class shell : public mailbox_actor {
   }
 
   auto reporter() {
-    return [this](typename A::command what, const std::string& effect) {
+    return [this](typename A::command what, const std::string& effect,
+                  std::function<void(bool)> ended) {
       const auto name = effect + "@" + std::to_string(version_.value);
-      shared_.template tell_surely<A>(
-          entry_->stream.key, what, uuid::derived("effect", entry_->stream.text(), name),
-          owner_of(entry_->stream.key, *durable_), correlation_, cause{entry_->stream, version_});
+      shared_.template tell_surely<A>(entry_->stream.key, what,
+                                      uuid::derived("effect", entry_->stream.text(), name),
+                                      owner_of(entry_->stream.key, *durable_), correlation_,
+                                      cause{entry_->stream, version_}, std::move(ended));
     };
   }
 
@@ -106,6 +110,7 @@ class shell : public mailbox_actor {
       failure_ = read.error();
       loaded_ = failure_->code ==
                 rejection_code::quarantined;  // the disk may recover, an unknown event does not
+      if (!loaded_ && !std::exchange(wake_armed_, true)) wake_after(load_again_after);
       return false;
     }
     durable_ = tentative_ = read->now;
@@ -122,7 +127,15 @@ class shell : public mailbox_actor {
       effects_->reconcile(*durable_, version_);
   }
 
+  // What woke it in vain may never come again: a deadline, the look after a start.
+  void wake_after(std::chrono::microseconds delay) {
+    shared_.timers.after(delay, [&shared = shared_, stream = entry_->stream] {
+      shared.registry.deliver(stream, wake_message{});
+    });
+  }
+
   void wake() {
+    wake_armed_ = false;
     const bool was_loaded = loaded_;
     if (loaded() && was_loaded) reconcile();
   }
@@ -349,6 +362,7 @@ class shell : public mailbox_actor {
   std::unique_ptr<effects<A>> effects_;
 
   bool loaded_{};
+  bool wake_armed_{};
   std::optional<rejection> failure_;
   state_ptr durable_ = std::make_shared<const state>();
   state_ptr tentative_ = durable_;
