@@ -25,8 +25,14 @@ struct effect_context {
   // Of the commit that the durable state ends with: what an effect causes carries it on.
   std::function<correlation_id()> correlation;
   // Sends the actor's own stream a command of Berth. `effect` names it: the same effect at the same
-  // version is the same command.
-  std::function<void(typename A::command, const std::string& effect)> report;
+  // version is the same command. `ended` is told, in the actor, whether it was taken; if
+  // not, it was refused for good.
+  std::function<void(typename A::command, const std::string& effect,
+                     std::function<void(bool taken)> ended)>
+      report_then;
+  void report(typename A::command what, const std::string& effect) const {
+    report_then(std::move(what), effect, {});
+  }
 };
 
 template <class A>

@@ -24,16 +24,15 @@ environment_spec environment_effects::spec(const environment::state& now) const 
 
 void environment_effects::reconcile(const environment::state& now, stream_version at) {
   latest_ = now;
+  forget_execs();
   count_running(now.status == status::running);
-  if (!checked_) check_adopted(now);
-  act(now);
-  // A start that failed may have begun all the same (its answer was lost): nothing of it stays.
-  if (now.status == status::error && std::exchange(may_have_begun_, false)) put_down();
-  if (now.status == status::running && context_.shared.is_lost(now.incarnation))
-    context_.report(environment::report_lost{now.incarnation, "lost as it started",
-                                             context_.shared.options.clock.now()},
-                    "lost/" + now.incarnation);
-  if (now.status == status::running) run_execs(now);
+  if (!checked_) check_adopted();
+  pursue();
+  if (now.status == status::running) {
+    if (context_.shared.is_lost(now.incarnation))
+      report_lost("lost as it started", context_.shared.options.clock.now());
+    run_execs(now);
+  }
   if (now.status == status::deleted) release_name(now, at);
 }
 
@@ -43,104 +42,199 @@ void environment_effects::count_running(bool running) {
   context_.shared.environments_running += running ? 1 : -1;
 }
 
+void environment_effects::report_lost(const std::string& reason, timestamp alive_until) {
+  context_.report(environment::report_lost{latest_.incarnation, reason, alive_until},
+                  "lost/" + latest_.incarnation);
+}
+
 // Once, when the stream was loaded: is what the log says runs really there? A running environment's
 // actor never leaves memory, so what this server started itself is not asked about.
-void environment_effects::check_adopted(const environment::state& now) {
+void environment_effects::check_adopted() {
   checked_ = true;
   const auto& adopted = context_.shared.adopted;
   const auto found = adopted.find(id());
-  if (now.status == status::error || now.status == status::stopped) {
-    if (found != adopted.end()) put_down();
-    return;
-  }
-  if (BERTH_MUTANT(loss_while_down_not_seen)) return;
-  if (now.status != status::running ||
-      (found != adopted.end() && found->second.value == now.incarnation))
-    return;
-  context_.report(environment::report_lost{now.incarnation, "not found when the server came back",
-                                           context_.shared.alive_before},
-                  "lost/" + now.incarnation);
+  may_run_ = may_be_there_ = found != adopted.end();
+  if (BERTH_MUTANT(loss_while_down_not_seen) || latest_.status != status::running) return;
+  if (!may_run_ || found->second.value != latest_.incarnation)
+    report_lost("not found when the server came back", context_.shared.alive_before);
 }
 
-// What runs and should not: a start that was answered after its deadline.
-void environment_effects::put_down() {
-  if (doing_ != status::absent) return;
-  doing_ = status::stopping;
-  context_.shared.options.host.stop(id(), context_.shared.options.owner_epoch,
-                                    [this, post = context_.post](const host_result<bool>& result) {
-                                      post([this, is_down = result.has_value()] {
-                                        doing_ = status::absent;
-                                        if (is_down || latest_.status != status::error)
-                                          return act(latest_);
-                                        context_.shared.timers.after(
-                                            retry_delay, [this, post = context_.post] {
-                                              post([this] {
-                                                if (latest_.status == status::error) put_down();
-                                              });
-                                            });
-                                      });
-                                    });
-}
-
-void environment_effects::act(const environment::state& now) {
-  const bool transient = now.status == status::creating || now.status == status::starting ||
-                         now.status == status::stopping || now.status == status::deleting;
-  // One thing at a time: what the state wants meanwhile is done when the host has answered.
-  if (!transient || doing_ != status::absent) return;
-  doing_ = now.status;
-  auto& host = context_.shared.options.host;
-  const auto epoch = context_.shared.options.owner_epoch;
-  const auto then = [this, during = now.status, post = context_.post](const auto& result) {
-    auto failure = result ? std::optional<host_error>{} : std::optional{result.error()};
-    post([this, during, failure = std::move(failure)] { done(during, failure, {}); });
-  };
-  const auto started = [this, post = context_.post](const host_result<incarnation>& result) {
-    auto failure = result ? std::optional<host_error>{} : std::optional{result.error()};
-    post([this, failure = std::move(failure), life = result ? result->value : std::string{}] {
-      done(status::starting, failure, life);
+// `then` is told what the host answers, in the actor, unless it does so too late.
+template <class T>
+host_completion<T> environment_effects::expect(status during,
+                                               std::function<void(const host_result<T>&)> then) {
+  doing_ = during;
+  const auto number = ++asked_;
+  ++unanswered_;
+  context_.shared.timers.after(answer_max, [this, number, post = context_.post] {
+    post([this, number] {
+      if (number != asked_ || doing_ == status::absent) return;
+      may_run_ = may_run_ || doing_ == status::stopping;
+      may_be_there_ = may_be_there_ || doing_ == status::deleting;
+      may_be_down_ = may_be_down_ || doing_ == status::running;
+      doing_ = status::absent;
+      pursue();
+    });
+  });
+  return [this, during, number, then = std::move(then),
+          post = context_.post](const host_result<T>& result) {
+    // `result = result`: a const member would be moved through result<bool>'s constructor from
+    // bool.
+    post([this, during, number, then, result = result] {
+      --unanswered_;
+      if (number != asked_ || doing_ == status::absent)
+        return result.has_value() ? answered_late(during) : void();
+      doing_ = status::absent;
+      then(result);
     });
   };
-  switch (now.status) {
+}
+
+// The host did what was given up. What it is doing by now may come before or after that.
+void environment_effects::answered_late(status during) {
+  may_run_ = may_run_ || during == status::starting || during == status::running;
+  may_be_there_ = may_be_there_ || during == status::creating;
+  may_be_down_ = may_be_down_ || during == status::stopping;
+  pursue();
+}
+
+// Brings the world nearer to what the state wants, one request at a time: whatever ends comes back
+// here.
+void environment_effects::pursue() {
+  if (doing_ != status::absent || reporting_) return;
+  switch (latest_.status) {
     case status::creating:
-      return host.create(spec(now), then);
     case status::starting:
-      return host.start(spec(now), started);
     case status::stopping:
-      return host.stop(id(), epoch, then);
-    default:
-      return host.destroy(id(), epoch, then);
+    case status::deleting:
+      return ask_host();
+    case status::stopped:
+    case status::error:
+      // A start that was answered after its deadline, or failed and may have begun all the same.
+      return may_run_ ? put_down() : void();
+    case status::deleted:
+      return may_be_there_ ? clear_away() : void();
+    case status::running:
+      return may_be_down_ ? look_whether_up() : void();
+    case status::absent:
+      return;
   }
 }
 
-void environment_effects::done(status during, std::optional<host_error> failure,
-                               const std::string& incarnation) {
-  doing_ = status::absent;
-  // The state moved on while the host was busy (a delete during start): do what it wants now.
-  if (latest_.status != during) {
-    if (during == status::starting && latest_.status == status::error) return put_down();
-    return act(latest_);
-  }
-  if (failure && during == status::deleting) {
-    context_.shared.timers.after(retry_delay,
-                                 [this, post = context_.post] { post([this] { act(latest_); }); });
-    return;
-  }
-  const auto effect = std::string{name_of(during)};
-  if (failure && during == status::starting) may_have_begun_ = true;
-  if (failure)
-    return context_.report(environment::report_failed{during, failure->message, failure->next_step},
-                           effect);
+void environment_effects::pursue_later() {
+  context_.shared.timers.after(retry_delay,
+                               [this, post = context_.post] { post([this] { pursue(); }); });
+}
+
+void environment_effects::put_down() {
+  may_run_ = false;
+  context_.shared.options.host.stop(
+      id(), context_.shared.options.owner_epoch,
+      expect<bool>(status::stopping, [this](const host_result<bool>& result) {
+        if (result) return pursue();
+        may_run_ = true;
+        pursue_later();
+      }));
+}
+
+// A start says the life that is there, or begins another (H2).
+void environment_effects::look_whether_up() {
+  may_be_down_ = false;
+  context_.shared.options.host.start(
+      spec(latest_),
+      expect<incarnation>(status::running, [this](const host_result<incarnation>& result) {
+        if (latest_.status != status::running) return pursue();
+        if (result && result->value == latest_.incarnation) return pursue();
+        if (result)
+          return report_lost("stopped by a request that was given up",
+                             context_.shared.options.clock.now());
+        may_be_down_ = true;
+        pursue_later();
+      }));
+}
+
+void environment_effects::clear_away() {
+  may_be_there_ = false;
+  context_.shared.options.host.destroy(
+      id(), context_.shared.options.owner_epoch,
+      expect<bool>(status::deleting, [this](const host_result<bool>& result) {
+        if (result) return pursue();
+        may_be_there_ = true;
+        pursue_later();
+      }));
+}
+
+void environment_effects::ask_host() {
+  auto& host = context_.shared.options.host;
+  const auto epoch = context_.shared.options.owner_epoch;
+  const auto during = latest_.status;
+  const auto then = [this, during] {
+    return expect<bool>(during, [this, during](const host_result<bool>& result) {
+      done(during, result ? std::nullopt : std::optional{result.error()}, {});
+    });
+  };
+  may_run_ = during == status::starting;
+  may_be_there_ = false;
+  may_be_down_ = false;
   switch (during) {
     case status::creating:
-      return context_.report(environment::report_provisioned{}, effect);
+      return host.create(spec(latest_), then());
     case status::starting:
-      return context_.report(
-          environment::report_started{incarnation, context_.shared.options.this_host}, effect);
+      return host.start(
+          spec(latest_),
+          expect<incarnation>(status::starting, [this](const host_result<incarnation>& result) {
+            done(status::starting, result ? std::nullopt : std::optional{result.error()},
+                 result ? result->value : std::string{});
+          }));
     case status::stopping:
-      return context_.report(environment::report_stopped{}, effect);
+      return host.stop(id(), epoch, then());
     default:
-      return context_.report(environment::report_deleted{}, effect);
+      return host.destroy(id(), epoch, then());
   }
+}
+
+void environment_effects::done(status during, const std::optional<host_error>& failure,
+                               const std::string& incarnation) {
+  if (failure && during == status::stopping) may_run_ = true;
+  if (failure && during == status::deleting) {
+    may_be_there_ = true;
+    return pursue_later();
+  }
+  // The state moved on while the host was busy (a delete during start): do what it wants now. What
+  // may have been undone meanwhile is asked for again.
+  const bool is_undone = during == status::starting && std::exchange(may_be_down_, false);
+  if (latest_.status != during || is_undone) return pursue();
+  if (failure)
+    return report(environment::report_failed{during, failure->message, failure->next_step}, during);
+  switch (during) {
+    case status::creating:
+      return report(environment::report_provisioned{}, during);
+    case status::starting:
+      return report(environment::report_started{incarnation, context_.shared.options.this_host},
+                    during);
+    case status::stopping:
+      return report(environment::report_stopped{}, during);
+    default:
+      return report(environment::report_deleted{}, during);
+  }
+}
+
+// While a report is on its way the state still wants what was done: it is not asked for twice, or
+// the second answer would be of a life that is over when it is recorded.
+void environment_effects::report(environment::command what, status during) {
+  reporting_ = true;
+  context_.report_then(std::move(what), std::string{name_of(during)},
+                       [this, post = context_.post](bool taken) {
+                         post([this, taken] {
+                           reporting_ = false;
+                           taken ? pursue() : pursue_later();
+                         });
+                       });
+}
+
+// What the log gave up is not waited for, though the host may still answer.
+void environment_effects::forget_execs() {
+  std::erase_if(execs_, [this](const auto& each) { return !latest_.pending_execs.contains(each); });
 }
 
 void environment_effects::run_execs(const environment::state& now) {

@@ -14,19 +14,32 @@ class environment_effects : public effects<environment::aggregate> {
       : context_{std::move(context)} {}
   ~environment_effects() override { count_running(false); }
   void reconcile(const environment::state& now, stream_version at) override;
-  bool busy() const override {
-    return doing_ != environment::status::absent || !execs_.empty() || running_;
-  }
+  // What the host has not answered yet it may still do: somebody must be there to undo it.
+  bool busy() const override { return unanswered_ > 0 || !execs_.empty() || running_; }
 
  private:
   static constexpr std::chrono::seconds retry_delay{
       2};  // of a destroy or a putting down that failed
+  // A host that did not answer for so long is asked again (H2), or one request that hangs would
+  // hold up the environment for ever. Longer than the deadlines of what it is asked for.
+  static constexpr std::chrono::seconds answer_max{75};
 
-  void act(const environment::state& now);
-  void done(environment::status during, std::optional<host_error> failure,
-            const std::string& incarnation);
-  void check_adopted(const environment::state& now);
+  template <class T>
+  host_completion<T> expect(environment::status during,
+                            std::function<void(const host_result<T>&)> then);
+  void pursue();
+  void ask_host();
   void put_down();
+  void look_whether_up();
+  void clear_away();
+  void pursue_later();
+  void answered_late(environment::status during);
+  void done(environment::status during, const std::optional<host_error>& failure,
+            const std::string& incarnation);
+  void report(environment::command what, environment::status during);
+  void report_lost(const std::string& reason, timestamp alive_until);
+  void check_adopted();
+  void forget_execs();
   void run_execs(const environment::state& now);
   void release_name(const environment::state& now, stream_version at);
   void count_running(bool running);
@@ -34,13 +47,20 @@ class environment_effects : public effects<environment::aggregate> {
   environment_id id() const { return {context_.key}; }
 
   effect_context<environment::aggregate> context_;
+  environment::state latest_;
   environment::status doing_{
       environment::status::absent};  // what the host was asked for, absent: nothing
-  environment::state latest_;
+  std::uint64_t asked_{};            // how often; an answer to an earlier request is late
+  std::uint64_t unanswered_{};       // of these
+  bool reporting_{};                 // its answer is on its way into the log
+  // What the host may have though the state says otherwise, because of a request that was given up
+  // or whose outcome is not known.
+  bool may_run_{};
+  bool may_be_there_{};
+  bool may_be_down_{};
   bool checked_{};
   bool running_{};
   bool name_released_{};
-  bool may_have_begun_{};    // a start failed, and what became of it is not known
   std::set<exec_id> execs_;  // asked of the host and not answered
 };
 

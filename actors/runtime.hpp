@@ -67,18 +67,20 @@ struct runtime {
       kept->finish(*refused);
   }
 
-  // The same, until it is taken: for news that nobody would tell again.
+  // The same, until it is taken: for news that nobody would tell again. Then `ended` is told
+  // so, or that it was refused for good.
   template <class A>
   void tell_surely(const std::string& key, const typename A::command& what, command_id id,
                    const account_id& account, correlation_id correlation,
-                   const std::optional<cause>& because) {
+                   const std::optional<cause>& because,
+                   std::function<void(bool taken)> ended = {}) {
     tell<A>(key, what, id, account, correlation, because,
-            [this, key, what, id, account, correlation, because](const auto& told) {
+            [this, key, what, id, account, correlation, because, ended](const auto& told) {
               const bool is_refused = !told && (told.error() == rejection_code::overloaded ||
                                                 told.error() == rejection_code::unavailable);
-              if (!is_refused) return;
+              if (!is_refused) return ended ? ended(told.has_value()) : void();
               timers.after(tell_again_after, [=, this] {
-                tell_surely<A>(key, what, id, account, correlation, because);
+                tell_surely<A>(key, what, id, account, correlation, because, ended);
               });
             });
   }

@@ -82,6 +82,50 @@ TEST_CASE("environment: a host that never answers ends in ERROR at the deadline"
   CHECK(state_of(server, account, id).status == status::error);
 }
 
+TEST_CASE("environment: a request that hangs in the host for ever is made again", "[actors]") {
+  simulated_server server{10};
+  const auto account = server.make_account("ada");
+  const auto id = server.make_environment(account, "dev");
+  SECTION("a destroy") {
+    server.host.hang_next(host_call::destroy);
+    REQUIRE(
+        server.call<environment::aggregate>(id, environment::remove{}, server.meta_for(account)));
+    server.pass(std::chrono::minutes{2});
+    CHECK(state_of(server, account, id).status == status::deleted);
+    CHECK_FALSE(server.host.exists(id));
+  }
+  SECTION("the stop of a start whose answer was lost") {
+    const auto ask = [&](auto what) {
+      REQUIRE(server.call<environment::aggregate>(id, what, server.meta_for(account)));
+    };
+    ask(environment::stop{});
+    server.host.decide_fates([](host_call call, const environment_id&) {
+      return call == host_call::start ? testing::call_fate::answer_lost : testing::call_fate::done;
+    });
+    server.host.hang_next(host_call::stop);
+    ask(environment::start{});
+    CHECK(state_of(server, account, id).status == status::error);
+    CHECK(server.host.running(id));
+    server.pass(std::chrono::minutes{2});
+    CHECK_FALSE(server.host.running(id));
+  }
+  SECTION("a start that begins when it was given up and stopped") {
+    const auto ask = [&](auto what) {
+      REQUIRE(server.call<environment::aggregate>(id, what, server.meta_for(account)));
+    };
+    ask(environment::stop{});
+    server.host.hang_next(host_call::start);
+    ask(environment::start{});
+    server.pass(std::chrono::minutes{1});
+    ask(environment::stop{});
+    server.pass(std::chrono::minutes{1});
+    CHECK(state_of(server, account, id).status == status::stopped);
+    server.host.release();
+    server.settle();
+    CHECK_FALSE(server.host.running(id));
+  }
+}
+
 TEST_CASE("environment: a crash between an event and its effect heals by itself", "[actors]") {
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
     simulated_server server{seed};
@@ -119,6 +163,24 @@ TEST_CASE("environment: one that was lost is started again and says why", "[acto
   const auto now = state_of(server, account, id);
   CHECK(now.status == status::running);
   CHECK(now.incarnation != before);
+}
+
+TEST_CASE("environment: one that cannot be read when the server comes back is seen to later",
+          "[actors]") {
+  simulated_server server{11};
+  const auto account = server.make_account("ada");
+  const auto id = server.make_environment(account, "dev");
+  server.crash();
+  server.host.reboot();
+  server.boot();
+  const auto record =
+      server.journal.read_stream({aggregate_kind::environment, id.value}, {0}, 1)->front().at();
+  server.journal.flip_bit(record.offset, 100, 0);
+  server.settle();
+  CHECK_FALSE(server.host.running(id));
+  server.journal.flip_bit(record.offset, 100, 0);
+  server.pass(std::chrono::seconds{20});
+  CHECK(server.host.running(id));
 }
 
 TEST_CASE("environment: it stays as it is when only the server dies", "[actors]") {

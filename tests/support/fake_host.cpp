@@ -151,7 +151,7 @@ host_result<fake_host::environment*> fake_host::owned(const environment_id& id,
 }
 
 void fake_host::adopt(host_completion<std::vector<adopted_environment>> done) {
-  complete<std::vector<adopted_environment>>(host_call::adopt, std::move(done), [this] {
+  complete<std::vector<adopted_environment>>(host_call::adopt, {}, std::move(done), [this] {
     std::vector<adopted_environment> all;
     for (const auto& [id, e] : environments_) {
       if (!e.running) continue;
@@ -166,7 +166,7 @@ void fake_host::adopt(host_completion<std::vector<adopted_environment>> done) {
 }
 
 void fake_host::create(const environment_spec& spec, host_completion<bool> done) {
-  complete<bool>(host_call::create, std::move(done), [this, spec]() -> host_result<bool> {
+  complete<bool>(host_call::create, spec.id, std::move(done), [this, spec]() -> host_result<bool> {
     const auto e = owned(spec.id, spec.owner_epoch);
     if (!e) return e.error();
     if (spec.template_name != "host") {
@@ -179,7 +179,7 @@ void fake_host::create(const environment_spec& spec, host_completion<bool> done)
 
 void fake_host::start(const environment_spec& spec, host_completion<incarnation> done) {
   complete<incarnation>(
-      host_call::start, std::move(done), [this, spec]() -> host_result<incarnation> {
+      host_call::start, spec.id, std::move(done), [this, spec]() -> host_result<incarnation> {
         const auto e = owned(spec.id, spec.owner_epoch);
         if (!e) return e.error();
         if (*e == nullptr)
@@ -195,20 +195,21 @@ void fake_host::start(const environment_spec& spec, host_completion<incarnation>
 
 void fake_host::stop(const environment_id& id, std::uint64_t owner_epoch,
                      host_completion<bool> done) {
-  complete<bool>(host_call::stop, std::move(done), [this, id, owner_epoch]() -> host_result<bool> {
-    const auto e = owned(id, owner_epoch);
-    if (!e) return e.error();
-    if (*e == nullptr || !(*e)->running) return true;
-    (*e)->running = false;
-    (*e)->outcomes.clear();
-    end_terminals(id, "environment_stopped");
-    return true;
-  });
+  complete<bool>(host_call::stop, id, std::move(done),
+                 [this, id, owner_epoch]() -> host_result<bool> {
+                   const auto e = owned(id, owner_epoch);
+                   if (!e) return e.error();
+                   if (*e == nullptr || !(*e)->running) return true;
+                   (*e)->running = false;
+                   (*e)->outcomes.clear();
+                   end_terminals(id, "environment_stopped");
+                   return true;
+                 });
 }
 
 void fake_host::destroy(const environment_id& id, std::uint64_t owner_epoch,
                         host_completion<bool> done) {
-  complete<bool>(host_call::destroy, std::move(done),
+  complete<bool>(host_call::destroy, id, std::move(done),
                  [this, id, owner_epoch]() -> host_result<bool> {
                    const auto e = owned(id, owner_epoch);
                    if (!e) return e.error();
@@ -222,7 +223,7 @@ void fake_host::destroy(const environment_id& id, std::uint64_t owner_epoch,
 void fake_host::exec(const environment_id& id, const exec_request& request,
                      host_completion<exec_output> done) {
   complete<exec_output>(
-      host_call::exec, std::move(done),
+      host_call::exec, id, std::move(done),
       [this, id, request, life = lives(id)]() -> host_result<exec_output> {
         const auto at = environments_.find(id);
         // A request that was on its way to an agent ends with it.
@@ -242,7 +243,7 @@ void fake_host::exec(const environment_id& id, const exec_request& request,
 }
 
 void fake_host::dial(const environment_id& id, std::uint16_t, host_completion<int> done) {
-  complete<int>(host_call::dial, std::move(done), [this, id]() -> host_result<int> {
+  complete<int>(host_call::dial, id, std::move(done), [this, id]() -> host_result<int> {
     if (!running(id)) return not_running(id);
     return error(host_errc::unavailable, "the fake host has no ports");
   });

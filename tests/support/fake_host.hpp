@@ -59,7 +59,8 @@ class fake_host final : public environment_host {
   void hang_next(host_call call);
   std::size_t release();  // completes what hangs, in order
   // What becomes of each call from now on, unless it was scripted.
-  void decide_fates(std::function<call_fate(host_call)> fate_of) { fate_of_ = std::move(fate_of); }
+  using fate_decider = std::function<call_fate(host_call, const environment_id&)>;
+  void decide_fates(fate_decider fate_of) { fate_of_ = std::move(fate_of); }
   void answer_exec(
       std::function<host_result<exec_output>(const environment_id&, const exec_request&)> script);
   void feed(const terminal_id& terminal, std::string_view bytes);
@@ -153,7 +154,8 @@ class fake_host final : public environment_host {
   };
 
   template <class T>
-  void complete(host_call call, host_completion<T> done, std::function<host_result<T>()> result);
+  void complete(host_call call, const environment_id& at, host_completion<T> done,
+                std::function<host_result<T>()> result);
   host_result<environment*> owned(const environment_id& id, std::uint64_t owner_epoch);
   terminal* find(const terminal_id& id);
   void read_pty(const terminal_id& id);
@@ -178,13 +180,13 @@ class fake_host final : public environment_host {
   std::map<host_call, std::deque<script>> scripts_;
   std::map<host_call, std::size_t> calls_;
   std::function<host_result<exec_output>(const environment_id&, const exec_request&)> exec_script_;
-  std::function<call_fate(host_call)> fate_of_;
+  fate_decider fate_of_;
   std::vector<std::pair<environment_id, incarnation>> losses_;
 };
 
 // The result is computed at the call (so that later calls see its effect), told at pump().
 template <class T>
-void fake_host::complete(host_call call, host_completion<T> done,
+void fake_host::complete(host_call call, const environment_id& at, host_completion<T> done,
                          std::function<host_result<T>()> result) {
   ++calls_[call];
   auto fate = call_fate::done;
@@ -194,7 +196,7 @@ void fake_host::complete(host_call call, host_completion<T> done,
     failure = scripted.front().error.value_or(failure);
     scripted.pop_front();
   } else if (fate_of_) {
-    fate = fate_of_(call);
+    fate = fate_of_(call, at);
   }
   const auto answer = [&](host_result<T> value) {
     queued_.push_back({false, [done = std::move(done), value = std::move(value)] { done(value); }});

@@ -118,7 +118,7 @@ std::pair<std::uint16_t, std::uint16_t> fake_host::size(const terminal_id& id) c
 void fake_host::open_terminal(const environment_id& id, const terminal_spec& spec,
                               host_completion<terminal_started> done) {
   complete<terminal_started>(
-      host_call::open_terminal, std::move(done),
+      host_call::open_terminal, id, std::move(done),
       [this, id, spec]() -> host_result<terminal_started> {
         if (!running(id))
           return error(host_errc::not_running, "environment " + id.value + " is not running");
@@ -150,7 +150,7 @@ void fake_host::terminal_input(const environment_id& id, const terminal_id& term
                                const input_stream_id& stream, std::uint64_t sequence,
                                std::string bytes, host_completion<input_outcome> done) {
   complete<input_outcome>(
-      host_call::terminal_input, std::move(done),
+      host_call::terminal_input, id, std::move(done),
       [this, id, terminal, stream, sequence, bytes]() -> host_result<input_outcome> {
         auto* t = find(terminal);
         if (t == nullptr)
