@@ -106,7 +106,7 @@ void checker::check_accepted(const operation& of, stream_version version) {
     fail(name_of(of) + " stands before what was acknowledged when it was asked");
 }
 
-void checker::refused(operation& of, const rejection& why) {
+void checker::refused(operation& of, const attempt& in, const rejection& why) {
   ++checks_;
   if (is_about_load(why.code)) return;
   ++of.answers;
@@ -132,39 +132,41 @@ void checker::refused(operation& of, const rejection& why) {
     });
   }
   if (of.how != operation::way::plain && of.accepted_at) return;  // of its second half
-  later([this, &of, code = why.code, durable] {
+  later([this, &of, in, code = why.code, durable] {
     std::visit(
         [&](const auto& command) {
           using command_type = std::decay_t<decltype(command)>;
           if constexpr (std::is_same_v<command_type, account::command>)
-            check_refusal<account::aggregate>(of, code, durable, last_time_);
+            check_refusal<account::aggregate>(of, in, code, durable, last_time_);
           else if constexpr (std::is_same_v<command_type, session::command>)
-            check_refusal<session::aggregate>(of, code, durable, last_time_);
+            check_refusal<session::aggregate>(of, in, code, durable, last_time_);
           else if constexpr (std::is_same_v<command_type, environment::command>)
-            check_refusal<environment::aggregate>(of, code, durable, last_time_);
+            check_refusal<environment::aggregate>(of, in, code, durable, last_time_);
           else
-            check_refusal<terminal::aggregate>(of, code, durable, last_time_);
+            check_refusal<terminal::aggregate>(of, in, code, durable, last_time_);
         },
         of.what);
   });
 }
 
 template <class A>
-void checker::check_refusal(const operation& of, rejection_code code, std::uint64_t durable,
-                            timestamp at) {
+void checker::check_refusal(const operation& of, const attempt& in, rejection_code code,
+                            std::uint64_t durable, timestamp at) {
   const auto& stream = streams<A>()[of.stream.key];
   std::uint64_t upto = 0;
   for (const auto& [offset, version] : stream.at)
     if (offset <= durable) upto = version;
-  // A refusal is not recorded: the same command may be accepted later, never before.
-  const auto found = found_.find({of.by, of.id});
-  if (found != found_.end() && found->second.offset <= durable) {
-    // Its second half may be refused (a created environment that is deleted by now).
-    if (of.how == operation::way::plain)
-      fail(name_of(of) + " was executed and then refused: " + berth::name_of(code));
-    return;
+  // A refusal is not recorded: another try of the same command may be accepted later, not before.
+  if (const auto found = found_.find({of.by, of.id}); found != found_.end()) {
+    if (found->second.offset <= in.durable) {
+      // Its second half may be refused (a created environment that is deleted by now).
+      if (of.how == operation::way::plain)
+        fail(name_of(of) + " was executed and then refused: " + berth::name_of(code));
+      return;
+    }
+    if (of.how == operation::way::plain) upto = std::min(upto, found->second.first.value - 1);
   }
-  for (auto version = of.seen.value; version <= upto && version < stream.states.size(); ++version) {
+  for (auto version = in.seen.value; version <= upto && version < stream.states.size(); ++version) {
     const auto& state = stream.states[version];
     if (!state) continue;
     if (code == rejection_code::precondition_failed) {
@@ -176,7 +178,7 @@ void checker::check_refusal(const operation& of, rejection_code code, std::uint6
     if (refusal != nullptr && *refusal == code) return;
   }
   fail(name_of(of) + " was refused " + berth::name_of(code) + ", which is wrong at versions " +
-       std::to_string(of.seen.value) + " to " + std::to_string(upto));
+       std::to_string(in.seen.value) + " to " + std::to_string(upto));
 }
 
 template <class A>
@@ -259,7 +261,7 @@ void checker::read_commit(const commit& happened) {
     return fail("the journal has a gap at offset " + std::to_string(offset_));
   if (happened.envelope.time < last_time_) return fail("commit time went back");
   last_time_ = happened.envelope.time;
-  const found_command found{body.stream, body.last(), offset_, last_time_};
+  const found_command found{body.stream, body.first, body.last(), offset_, last_time_};
   const auto [earlier, is_fresh] =
       found_.try_emplace(command_key_of{body.by.account, body.command}, found);
   if (!is_fresh) {

@@ -42,18 +42,27 @@ struct operation {
   std::optional<stream_version> accepted_at;
 };
 
+// What was known when a command was sent, once: an answer may not stand before it.
+struct attempt {
+  stream_version seen;      // acknowledged to anybody
+  std::uint64_t durable{};  // head of the journal
+};
+
 class checker {
  public:
   explicit checker(const memory_journal& log) : log_{log} {}
 
   operation& add(operation fresh);
+  attempt begin_attempt(const operation& of) const {
+    return {acknowledged(of.stream), log_.head().offset};
+  }
   std::deque<operation>& operations() { return operations_; }
 
   // What the kernel told, whether or not the client heard it.
   template <class A>
   void accepted(operation& of, const answer<A>& told);
   void accepted(operation& of, const exec_answer& told);
-  void refused(operation& of, const rejection& why);
+  void refused(operation& of, const attempt& in, const rejection& why);
   // A read or a watch, asked when `seen` was acknowledged.
   template <class A>
   void told(const stream_id& stream, stream_version seen, const answer<A>& answer);
@@ -90,7 +99,7 @@ class checker {
   using streams_of = std::unordered_map<std::string, stream_of<Model>>;
   struct found_command {
     stream_id stream;
-    stream_version last;
+    stream_version first, last;
     std::uint64_t offset{};
     timestamp time;
   };
@@ -115,7 +124,8 @@ class checker {
   void check_state(const stream_id& stream, stream_version seen, stream_version version,
                    const std::shared_ptr<const typename A::state>& state);
   template <class A>
-  void check_refusal(const operation& of, rejection_code code, std::uint64_t durable, timestamp at);
+  void check_refusal(const operation& of, const attempt& in, rejection_code code,
+                     std::uint64_t durable, timestamp at);
   void read_commit(const commit& happened);
   void check_accepted(const operation& of, stream_version version);
   bool is_durable(position at) const { return at.offset <= log_.head().offset; }

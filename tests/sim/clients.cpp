@@ -91,24 +91,27 @@ command_meta meta_of(const operation& op) {
 template <class A, class Id>
 void clients::send_to(operation& op, const Id& id) {
   world_.server.ask().ask(id, std::get<typename A::command>(op.what), meta_of(op),
-                          [this, &op](const outcome<answer<A>>& got) { heard(op, got); });
+                          [this, &op, in = world_.check.begin_attempt(op)](
+                              const outcome<answer<A>>& got) { heard(op, in, got); });
 }
 
 void clients::send_creation(operation& op) {
   const auto& asked = std::get<account::request_environment>(std::get<account::command>(op.what));
   world_.server.ask().create_environment(
       op.by, {op.by, asked.name, asked.instance_type, asked.template_name, asked.price_list},
-      meta_of(op), [this, &op](const auto& got) { heard(op, got); });
+      meta_of(op),
+      [this, &op, in = world_.check.begin_attempt(op)](const auto& got) { heard(op, in, got); });
 }
 
 void clients::send_exec(operation& op) {
-  world_.server.ask().exec({op.stream.key},
-                           std::get<environment::exec>(std::get<environment::command>(op.what)),
-                           meta_of(op), [this, &op](const auto& got) { heard(op, got); });
+  world_.server.ask().exec(
+      {op.stream.key}, std::get<environment::exec>(std::get<environment::command>(op.what)),
+      meta_of(op),
+      [this, &op, in = world_.check.begin_attempt(op)](const auto& got) { heard(op, in, got); });
 }
 
 template <class Answer>
-void clients::heard(operation& op, const outcome<Answer>& got) {
+void clients::heard(operation& op, const attempt& in, const outcome<Answer>& got) {
   if (got) {
     ++stats_.accepted;
     world_.note("command {} accepted at version {}{}", op.number, got->version.value,
@@ -117,7 +120,7 @@ void clients::heard(operation& op, const outcome<Answer>& got) {
   } else {
     ++stats_.refused;
     world_.note("command {} refused: {}", op.number, name_of(got.error().code));
-    world_.check.refused(op, got.error());
+    world_.check.refused(op, in, got.error());
     const bool given_up = op.how == operation::way::exec && op.sends >= exec_sends_max;
     if (is_load(got.error().code) && !given_up) return;
   }

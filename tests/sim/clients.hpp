@@ -50,7 +50,7 @@ class clients {
   void send_creation(operation& op);
   void send_exec(operation& op);
   template <class Answer>
-  void heard(operation& op, const outcome<Answer>& got);
+  void heard(operation& op, const attempt& in, const outcome<Answer>& got);
   void ask(operation& op);
   void ask_with_other_content(random_type& random);
 

@@ -97,6 +97,7 @@ int run(int argc, char** argv) {
   app.add_option("--seeds", wanted.seeds, "how many universes");
   app.add_option("--from", wanted.first, "the first seed; default: a new one each time");
   app.add_option("--jobs", wanted.jobs, "processes");
+  app.add_option("--findings", wanted.findings_max, "stop after so many failures");
   const auto* seed = app.add_option("--seed", one.seed, "one universe, with its trace");
   app.add_option("--rounds", one.rounds);
   app.add_option("--off", one.faults_off, "bits of the kinds of fault that stay off");

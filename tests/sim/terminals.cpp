@@ -85,7 +85,9 @@ class terminals::line : public terminal_viewer {
     if (is_up()) to_->ended(end);
   }
   void failed(const rejection& why) override {
-    if (is_up()) to_->refused = why.code;
+    if (!is_up()) return;
+    to_->refused = why.code;
+    to_->attachment.reset();  // it is over
   }
 
  private:

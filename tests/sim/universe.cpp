@@ -27,6 +27,17 @@ journal_limits disk_limits_of(const fault_plan& faults) {
   return limits;
 }
 
+std::string_view name_of(testing::host_call call) {
+  static constexpr auto names = std::to_array<std::string_view>(
+      {"adopt", "create", "start", "stop", "destroy", "exec", "open_terminal", "input", "dial"});
+  return names[static_cast<std::size_t>(call)];
+}
+std::string_view name_of(call_fate fate) {
+  static constexpr auto names = std::to_array<std::string_view>(
+      {"", "is refused", "hangs", "is done, the answer lost", "is done twice"});
+  return names[static_cast<std::size_t>(fate)];
+}
+
 std::uint64_t mixed(std::uint64_t seed, std::uint64_t step) {
   return testing::seeded_random{seed * 0x9E3779B97F4A7C15ULL + step}();
 }
@@ -73,14 +84,19 @@ universe::universe(const universe_options& options)
                   to_us(each.envelope.time) % 1'000'000'000'000, each.body.stream.text(),
                   each.body.first.value, types, each.body.by.actor);
     });
-  server_.host.decide_fates([this](testing::host_call call) { return fate_of(call); });
+  server_.host.decide_fates([this](testing::host_call call, const environment_id& at) {
+    const auto fate = fate_of(call);
+    // Done when the server has given it up, it ends a later life.
+    if (fate == call_fate::hangs && call == testing::host_call::stop) ++losses_allowed_[at];
+    if (options_.traced) world_.note("  host: {} {} {}", name_of(call), at.value, name_of(fate));
+    return fate;
+  });
   server_.host.answer_exec([](const environment_id&, const exec_request& request) {
     return host_result<exec_output>{exec_output{0, request.command.back(), {}, false, false, {}}};
   });
 }
 
 call_fate universe::fate_of(testing::host_call call) {
-  world_.note("  host call {}", static_cast<int>(call));
   if (call == testing::host_call::adopt) return call_fate::done;
   if (faults_.strikes(fault::calls_refused, 10)) return call_fate::refused;
   if (faults_.strikes(fault::calls_hang, 14)) return call_fate::hangs;
@@ -180,12 +196,15 @@ void universe::clock_fault() {
     const std::chrono::seconds by{random_.below(120)};
     world_.note("the clock jumps {} s back", by.count());
     server_.clock.advance(-by);
+    set_back_ += by;
   }
 }
 
 void universe::finish() {
   faults_.quieten();
   if (rotten_) end_rot();
+  // A clock that was put back delays deadlines by so much.
+  server_.clock.advance(set_back_);
   server_.manners = {};
   server_.bulk.refuse(false);
   const auto rest = [this](microseconds time) {
@@ -204,7 +223,7 @@ void universe::finish() {
     end_process();
     server_.pass(std::chrono::minutes{3});
   }
-  check_world(false);
+  check_world();
   clients_.check_watches();
   end_process();
   for (int tries = 0; tries < 3; ++tries) {
@@ -217,13 +236,13 @@ void universe::finish() {
   for (const auto& op : check_.operations())
     if (op.sends > 0 && op.answers == 0 && op.how != operation::way::exec)
       check_.fail("command " + std::to_string(op.number) + " was never answered");
-  check_world(true);
+  check_world();
   terminals_.check_ends();
   check_.walk();
 }
 
 // Promise 4, and that the world is what the log says.
-void universe::check_world(bool is_restarted) {
+void universe::check_world() {
   check_.walk();
   std::map<std::string, unsigned> runs;
   for (const auto& each : server_.host.execs) ++runs[each.command.back()];
@@ -240,10 +259,7 @@ void universe::check_world(bool is_restarted) {
     using environment::status;
     const auto name = std::string{environment::name_of(model->status)};
     const bool runs_there = server_.host.running(id);
-    // What could not be stopped may be stopped again, and is when the server comes back.
-    const bool may_run =
-        !is_restarted && model->status == status::error && model->failed_during == status::stopping;
-    if (!may_run && (model->status == status::running) != runs_there)
+    if ((model->status == status::running) != runs_there)
       check_.fail("environment " + id.value + " is " + name +
                   (runs_there ? " and runs" : " and does not run"));
     const bool is_transient = model->status == status::creating ||
@@ -252,6 +268,8 @@ void universe::check_world(bool is_restarted) {
     if (is_transient) check_.fail("environment " + id.value + " is still " + name);
     if (check_.losses(id) > losses_allowed_[id] + stats_.power_cuts)
       check_.fail("environment " + id.value + " was called lost, and was not");
+    if (model->status == status::deleted && server_.host.exists(id))
+      check_.fail("environment " + id.value + " is deleted and still there");
     const auto* account = check_.account(owner);
     if (model->status == status::deleted && account && account->environments.contains(id))
       check_.fail("environment " + id.value + " is deleted and keeps its name");

@@ -45,7 +45,7 @@ class universe {
   void bring_back_stale_record();
   void start_again();
   void finish();
-  void check_world(bool is_restarted);
+  void check_world();
   testing::call_fate fate_of(testing::host_call call);
 
   universe_options options_;
@@ -59,6 +59,7 @@ class universe {
   universe_stats stats_;
   std::map<environment_id, std::uint64_t> losses_allowed_;
   std::uint64_t client_steps_{};
+  std::chrono::seconds set_back_{};  // by how much the clock was, in all
   struct rotten_bit {
     std::uint64_t offset{};
     std::size_t byte{};
