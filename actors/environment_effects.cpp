@@ -98,27 +98,37 @@ void environment_effects::answered_late(status during) {
   pursue();
 }
 
-// Brings the world nearer to what the state wants, one request at a time: whatever ends comes back
-// here.
-void environment_effects::pursue() {
-  if (doing_ != status::absent || reporting_) return;
+// Has the world something else than the state wants? The way from one to the other may be a timer
+// that nothing else knows of.
+bool environment_effects::is_unsettled() const {
   switch (latest_.status) {
     case status::creating:
     case status::starting:
     case status::stopping:
     case status::deleting:
-      return ask_host();
+      return true;
     case status::stopped:
     case status::error:
       // A start that was answered after its deadline, or failed and may have begun all the same.
-      return may_run_ ? put_down() : void();
+      return may_run_;
     case status::deleted:
-      return may_be_there_ ? clear_away() : void();
+      return may_be_there_;
     case status::running:
-      return may_be_down_ ? look_whether_up() : void();
+      return may_be_down_;
     case status::absent:
-      return;
+      break;
   }
+  return false;
+}
+
+// Brings the world nearer to what the state wants, one request at a time: whatever ends comes back
+// here.
+void environment_effects::pursue() {
+  if (doing_ != status::absent || reporting_ || !is_unsettled()) return;
+  if (should_be_down()) return put_down();
+  if (latest_.status == status::deleted) return clear_away();
+  if (latest_.status == status::running) return look_whether_up();
+  ask_host();
 }
 
 void environment_effects::pursue_later() {

@@ -15,7 +15,9 @@ class environment_effects : public effects<environment::aggregate> {
   ~environment_effects() override { count_running(false); }
   void reconcile(const environment::state& now, stream_version at) override;
   // What the host has not answered yet it may still do: somebody must be there to undo it.
-  bool busy() const override { return unanswered_ > 0 || !execs_.empty() || running_; }
+  bool busy() const override {
+    return unanswered_ > 0 || !execs_.empty() || running_ || is_unsettled();
+  }
 
  private:
   static constexpr std::chrono::seconds retry_delay{
@@ -27,6 +29,11 @@ class environment_effects : public effects<environment::aggregate> {
   template <class T>
   host_completion<T> expect(environment::status during,
                             std::function<void(const host_result<T>&)> then);
+  bool should_be_down() const {
+    return latest_.status == environment::status::error ||
+           latest_.status == environment::status::stopped;
+  }
+  bool is_unsettled() const;
   void pursue();
   void ask_host();
   void put_down();

@@ -46,6 +46,8 @@ struct operation {
 struct attempt {
   stream_version seen;      // acknowledged to anybody
   std::uint64_t durable{};  // head of the journal
+  bool is_damaged{};        // some record of it
+  std::uint64_t damages{};  // so far
 };
 
 class checker {
@@ -54,7 +56,7 @@ class checker {
 
   operation& add(operation fresh);
   attempt begin_attempt(const operation& of) const {
-    return {acknowledged(of.stream), log_.head().offset};
+    return {acknowledged(of.stream), log_.head().offset, is_damaged_, damages_};
   }
   std::deque<operation>& operations() { return operations_; }
 
@@ -69,7 +71,10 @@ class checker {
 
   stream_version acknowledged(const stream_id& stream) const;
   // While a record of the journal is damaged, typed errors are no answers about it.
-  void set_damaged(bool is_damaged) { is_damaged_ = is_damaged; }
+  void set_damaged(bool is_damaged) {
+    is_damaged_ = is_damaged;
+    damages_ += is_damaged ? 1 : 0;
+  }
 
   void walk();
   // Told of every commit that walk() reads: for the trace.
@@ -147,6 +152,7 @@ class checker {
   std::uint64_t offset_{};
   timestamp last_time_{};
   bool is_damaged_{};
+  std::uint64_t damages_{};
   std::optional<std::string> broken_;
   std::uint64_t checks_{};
   std::uint64_t trace_{};
