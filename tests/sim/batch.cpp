@@ -95,10 +95,11 @@ void tell(page& to, const std::string& what) {
 }
 
 // The same seed again must be the same universe, or a failure could not be replayed.
-void run_one(std::uint64_t seed, page& into) {
+void run_one(std::uint64_t seed, unsigned gateway_in, page& into) {
   constexpr std::uint64_t checked_again_every = 64;
   universe_options options;
   options.seed = seed;
+  options.gateway_in = gateway_in;
   universe one{options};
   if (const auto broken = one.run()) return tell(into, *broken);
   into.stats += one.stats();
@@ -117,12 +118,12 @@ struct share {
   std::unique_ptr<worker> now{};
 };
 
-std::unique_ptr<worker> start(const share& of, const std::string& mutant) {
+std::unique_ptr<worker> start(const share& of, const batch& wanted) {
   return std::make_unique<worker>([&](page& shared) {
-    switch_on_mutant(mutant);
+    switch_on_mutant(wanted.mutant);
     for (auto seed = of.next; seed < of.end && shared.what[0] == '\0'; seed += of.step) {
       shared.seed = seed;
-      run_one(seed, shared);
+      run_one(seed, wanted.gateway_in, shared);
     }
   });
 }
@@ -134,7 +135,7 @@ batch_result run_batch(const batch& wanted) {
   std::vector<share> shares;
   for (unsigned i = 0; i < wanted.jobs; ++i)
     shares.push_back({wanted.first + i, wanted.first + wanted.seeds, wanted.jobs});
-  for (auto& each : shares) each.now = start(each, wanted.mutant);
+  for (auto& each : shares) each.now = start(each, wanted);
   for (bool is_busy = true; is_busy && result.findings.size() < wanted.findings_max;) {
     is_busy = false;
     for (auto& each : shares) {
@@ -150,7 +151,7 @@ batch_result run_batch(const batch& wanted) {
       result.findings.push_back({seed, what});
       ++result.seeds_run;
       each.next = seed + each.step;
-      if (each.next < each.end) each.now = start(each, wanted.mutant);
+      if (each.next < each.end) each.now = start(each, wanted);
     }
     std::this_thread::sleep_for(look_every);
   }

@@ -21,6 +21,7 @@ struct batch {
   unsigned jobs{1};
   unsigned findings_max{3};  // then it stops
   std::string mutant;        // the bug that is switched on; empty: none
+  unsigned gateway_in{universe_options{}.gateway_in};
 };
 
 struct batch_result {

@@ -99,6 +99,8 @@ std::string arguments_of(const universe_options& options) {
   auto text = "--seed " + std::to_string(options.seed);
   if (options.rounds != universe_options{}.rounds)
     text += " --rounds " + std::to_string(options.rounds);
+  if (options.gateway_in != universe_options{}.gateway_in)
+    text += " --gateway-in " + std::to_string(options.gateway_in);
   if (options.faults_off != 0) text += " --off " + std::to_string(options.faults_off);
   if (options.steps_skipped.empty()) return text;
   text += " --skip ";

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <random>
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
 #include "events/core/mutants.hpp"
@@ -30,14 +31,16 @@ int replay(universe_options options) {
   return broken ? 1 : 0;
 }
 
-void report(const finding& found, const std::string& mutant) {
+void report(const finding& found, const batch& of) {
+  const auto& mutant = of.mutant;
   std::printf("seed %llu: %s\n", static_cast<unsigned long long>(found.seed), found.what.c_str());
   universe_options options;
   options.seed = found.seed;
+  options.gateway_in = of.gateway_in;
+  const auto replay = arguments_of(options);
   const auto small = shrink(options, mutant, shrink_runs_max);
   const auto what = run_isolated(small, mutant);
-  std::printf("  replay: build/bin/berth_sim --seed %llu%s\n",
-              static_cast<unsigned long long>(found.seed),
+  std::printf("  replay: build/bin/berth_sim %s%s\n", replay.c_str(),
               mutant.empty() ? "" : (" --mutant " + mutant).c_str());
   std::printf("  shrunk: build/bin/berth_sim %s\n  which says: %s\n", arguments_of(small).c_str(),
               what ? what->c_str() : "nothing, when run alone");
@@ -48,26 +51,22 @@ void report(const finding& found, const std::string& mutant) {
 int run_seeds(const batch& wanted) {
   const auto began = std::chrono::steady_clock::now();
   const auto result = run_batch(wanted);
-  for (const auto& each : result.findings) report(each, wanted.mutant);
+  for (const auto& each : result.findings) report(each, wanted);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
   const auto& all = result.all;
   const auto mean = [&](std::uint64_t sum) {
     return static_cast<double>(sum) /
            static_cast<double>(std::max<std::uint64_t>(all.universes, 1));
   };
-  std::printf(
-      "from seed %llu: %llu universes, %llu passed, %zu failed in %.1f s; %llu commands (%.0f a "
-      "universe, %llu sent), %llu crashes (%.1f; %llu power cuts), %llu faults of %.1f kinds, %llu "
-      "terminal bytes, %llu checks\n",
-      static_cast<unsigned long long>(wanted.first),
-      static_cast<unsigned long long>(result.seeds_run),
-      static_cast<unsigned long long>(result.seeds_run - result.findings.size()),
-      result.findings.size(), took.count(), static_cast<unsigned long long>(all.commands),
-      mean(all.commands), static_cast<unsigned long long>(all.sends),
-      static_cast<unsigned long long>(all.crashes), mean(all.crashes),
-      static_cast<unsigned long long>(all.power_cuts), static_cast<unsigned long long>(all.faults),
-      mean(all.fault_kinds), static_cast<unsigned long long>(all.terminal_bytes),
-      static_cast<unsigned long long>(all.checks));
+  fmt::print(
+      "from seed {}: {} universes, {} passed, {} failed in {:.1f} s; {} commands ({:.0f} a "
+      "universe, "
+      "{} sent), {} crashes ({:.1f}; {} power cuts), {} faults of {:.1f} kinds, {} terminal bytes, "
+      "{} with the gateway ({} connections, {} commits folded), {} checks\n",
+      wanted.first, result.seeds_run, result.seeds_run - result.findings.size(),
+      result.findings.size(), took.count(), all.commands, mean(all.commands), all.sends,
+      all.crashes, mean(all.crashes), all.power_cuts, all.faults, mean(all.fault_kinds),
+      all.terminal_bytes, all.with_gateway, all.connections, all.commits_folded, all.checks);
   return result.findings.empty() ? 0 : 1;
 }
 
@@ -100,6 +99,8 @@ int run(int argc, char** argv) {
   app.add_option("--findings", wanted.findings_max, "stop after so many failures");
   const auto* seed = app.add_option("--seed", one.seed, "one universe, with its trace");
   app.add_option("--rounds", one.rounds);
+  app.add_option("--gateway-in", one.gateway_in, "the gateway lives in one universe of so many")
+      ->check(CLI::PositiveNumber);
   app.add_option("--off", one.faults_off, "bits of the kinds of fault that stay off");
   app.add_option("--skip", skip, "client steps that are left out");
   app.add_option("--mutant", wanted.mutant, "switches one planted bug on");
@@ -109,6 +110,7 @@ int run(int argc, char** argv) {
   if (all_mutants) return find_mutants(names, wanted.seeds > 0 ? wanted.seeds : 2'000, wanted.jobs);
   switch_on_mutant(wanted.mutant);
   one.steps_skipped = steps_of(skip);
+  wanted.gateway_in = one.gateway_in;
   if (seed->count() > 0) return replay(one);
   if (wanted.seeds == 0) wanted.seeds = 100;
   return run_seeds(wanted);

@@ -8,6 +8,8 @@ namespace {
 
 constexpr std::size_t client_steps_a_round = 8;  // at most
 constexpr std::size_t server_steps_a_round = 48;
+constexpr std::size_t steps_until_dead_max = 32;
+constexpr std::size_t gateway_clients_max = 3;
 
 kernel_limits limits_of(const fault_plan& faults) {
   kernel_limits limits;
@@ -42,6 +44,17 @@ std::uint64_t mixed(std::uint64_t seed, std::uint64_t step) {
   return testing::seeded_random{seed * 0x9E3779B97F4A7C15ULL + step}();
 }
 
+bool has_gateway(const universe_options& options) {
+  constexpr auto decision = ~std::uint64_t{0};
+  return mixed(options.seed, decision) % options.gateway_in == 0;
+}
+
+// Clients of the gateway read the journal themselves to know what they must hear.
+std::uint32_t faults_off(const universe_options& options) {
+  constexpr auto bit_rot = std::uint32_t{1} << static_cast<unsigned>(fault::bit_rot);
+  return options.faults_off | (has_gateway(options) ? bit_rot : 0);
+}
+
 }  // namespace
 
 void universe_stats::operator+=(const universe_stats& other) {
@@ -55,11 +68,14 @@ void universe_stats::operator+=(const universe_stats& other) {
   fault_kinds += other.fault_kinds;
   terminal_bytes += other.terminal_bytes;
   checks += other.checks;
+  with_gateway += other.with_gateway;
+  connections += other.connections;
+  commits_folded += other.commits_folded;
 }
 
 universe::universe(const universe_options& options)
     : options_{options},
-      faults_{options.seed, options.faults_off},
+      faults_{options.seed, faults_off(options)},
       random_{options.seed ^ 0x5EEDULL},
       server_{options.seed, limits_of(faults_), disk_limits_of(faults_)},
       check_{server_.journal},
@@ -92,13 +108,29 @@ universe::universe(const universe_options& options)
     if (options_.traced) world_.note("  host: {} {} {}", name_of(call), at.value, name_of(fate));
     return fate;
   });
+  server_.host.on_durable([this](const terminal_id& id, std::uint64_t offset) {
+    ++stats_.checks;
+    if (offset > server_.bulk.extent(id).durable)
+      check_.fail("the agent of terminal " + id.value + " was told to forget what is not durable");
+  });
   server_.host.answer_exec([](const environment_id&, const exec_request& request) {
     return host_result<exec_output>{exec_output{0, request.command.back(), {}, false, false, {}}};
   });
+  if (!has_gateway(options)) return;
+  views_.emplace(server_);
+  wire_.emplace(server_, *views_, 1 + random_.below(gateway_clients_max));
+}
+
+// What clients hold of a server goes before it.
+universe::~universe() {
+  terminals_.cut_all();
+  clients_.forget_watches();
 }
 
 call_fate universe::fate_of(testing::host_call call) {
   if (call == testing::host_call::adopt) return call_fate::done;
+  // Typed keys reach an agent in order or not at all; clients of the gateway count on it.
+  if (call == testing::host_call::terminal_input && wire_) return call_fate::done;
   if (faults_.strikes(fault::calls_refused, 10)) return call_fate::refused;
   if (faults_.strikes(fault::calls_hang, 14)) return call_fate::hangs;
   if (faults_.strikes(fault::answers_lost, 10)) return call_fate::answer_lost;
@@ -114,17 +146,20 @@ void universe::client_step() {
   clients_.act(random);
 }
 
-// A closed journal ends the process, as berthd does when a sync fails (J6).
+// A closed journal ends the process, as berthd does when a sync fails (J6); what runs beside the
+// thread that found it goes on for a moment.
 void universe::run_server(std::size_t steps) {
   for (; steps > 0 && server_.step(); --steps) {
     if (!server_.journal.closed()) continue;
     world_.note("the journal failed: the process ends");
+    for (auto moment = random_.below(steps_until_dead_max); moment > 0; --moment) server_.step();
     return end_process();
   }
 }
 
 void universe::round() {
   for (auto i = 1 + random_.below(client_steps_a_round); i > 0; --i) client_step();
+  if (wire_) use_gateway();
   run_server(random_.below(server_steps_a_round));
   fault_step();
   if (faults_.strikes(fault::killed, 24) || faults_.strikes(fault::power_cut, 24)) end_process();
@@ -132,6 +167,13 @@ void universe::round() {
   if (server_.journal.closed()) end_process();
   if (random_.one_in(3)) clients_.ask_again(false);
   if (rotten_ && random_.one_in(2)) end_rot();
+}
+
+void universe::use_gateway() {
+  for (auto i = random_.below(4); i > 0; --i) wire_->act();
+  if (random_.one_in(60)) views_->rebuild_soon();
+  if (const auto& what = wire_->broken()) check_.fail(*what);
+  if (const auto& what = views_->broken()) check_.fail(*what);
 }
 
 std::optional<std::string> universe::run() {
@@ -240,6 +282,9 @@ void universe::finish() {
   check_world();
   terminals_.check_ends();
   check_.walk();
+  if (!wire_ || check_.broken()) return;
+  if (const auto what = wire_->finish()) check_.fail(*what);
+  if (const auto what = views_->finish()) check_.fail(*what);
 }
 
 // Promise 4, and that the world is what the log says.
@@ -288,6 +333,14 @@ universe_stats universe::stats() const {
   all.fault_kinds = faults_.kinds();
   all.terminal_bytes = terminals_.bytes();
   all.checks += check_.checks() + terminals_.checks();
+  if (!wire_) return all;
+  const auto& wire = wire_->stats();
+  ++all.with_gateway;
+  all.commands += wire.requests;
+  all.terminal_bytes += wire.bytes;
+  all.connections += wire.connections;
+  all.commits_folded += views_->stats().commits_folded;
+  all.checks += wire.checks + views_->stats().checks;
   return all;
 }
 

@@ -10,6 +10,7 @@
 
 #include "tests/sim/clients.hpp"
 #include "tests/sim/terminals.hpp"
+#include "tests/sim/wire_clients.hpp"
 #include "tests/sim/world.hpp"
 
 namespace berth::sim {
@@ -17,21 +18,23 @@ namespace berth::sim {
 // Plain numbers: they are added up in memory shared by several processes.
 struct universe_stats {
   std::uint64_t universes{}, commands{}, sends{}, accepted{}, crashes{}, power_cuts{}, faults{},
-      fault_kinds{}, terminal_bytes{}, checks{};
+      fault_kinds{}, terminal_bytes{}, checks{}, with_gateway{}, connections{}, commits_folded{};
   void operator+=(const universe_stats& other);
 };
 
 class universe {
  public:
   explicit universe(const universe_options& options);
+  ~universe();
   // What was broken, or nothing.
   std::optional<std::string> run();
   universe_stats stats() const;
-  // Hash of everything that became durable: equal for equal seeds.
-  std::uint64_t trace_hash() const { return check_.trace(); }
+  // Hash of everything that became durable, and of every frame heard: equal for equal seeds.
+  std::uint64_t trace_hash() const { return check_.trace() ^ (wire_ ? wire_->trace() : 0); }
 
  private:
   void round();
+  void use_gateway();
   void client_step();
   void run_server(std::size_t steps);
   void fault_step();
@@ -56,6 +59,9 @@ class universe {
   world world_;
   terminals terminals_;
   clients clients_;
+  // In a share of the universes: they are dear.
+  std::optional<sim_views> views_;
+  std::optional<wire_clients> wire_;
   universe_stats stats_;
   std::map<environment_id, std::uint64_t> losses_allowed_;
   std::set<environment_id> made_late_;  // their creation hung in the host

@@ -59,6 +59,9 @@ class fake_host final : public environment_host {
   void hang_next(host_call call);
   std::size_t release();  // completes what hangs, in order
   // What becomes of each call from now on, unless it was scripted.
+  // What the server says of a terminal's bytes: that it will never ask for them again.
+  using durable_listener = std::function<void(const terminal_id&, std::uint64_t offset)>;
+  void on_durable(durable_listener told) { on_durable_ = std::move(told); }
   using fate_decider = std::function<call_fate(host_call, const environment_id&)>;
   void decide_fates(fate_decider fate_of) { fate_of_ = std::move(fate_of); }
   void answer_exec(
@@ -181,6 +184,7 @@ class fake_host final : public environment_host {
   std::map<host_call, std::size_t> calls_;
   std::function<host_result<exec_output>(const environment_id&, const exec_request&)> exec_script_;
   fate_decider fate_of_;
+  durable_listener on_durable_;
   std::vector<std::pair<environment_id, incarnation>> losses_;
 };
 

@@ -188,6 +188,7 @@ void fake_host::pace_terminal(const environment_id&, const terminal_id& id,
 
 void fake_host::terminal_durable(const environment_id&, const terminal_id& id,
                                  std::uint64_t offset) {
+  if (on_durable_) on_durable_(id, offset);
   auto* t = find(id);
   if (t == nullptr) return;
   t->durable = std::max(t->durable, std::min<std::uint64_t>(offset, t->output.size()));
