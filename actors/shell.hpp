@@ -57,7 +57,10 @@ class shell : public mailbox_actor {
     return common.or_else(effects_->handlers([this] { (void)loaded(), handled(); }));
   }
 
+  // What may hold this actor goes first: a cycle would keep all of it.
   void on_exit() override {
+    pending_.clear();
+    watchers_.clear();
     effects_.reset();
     listener_.reset();
     entry_.reset();
