@@ -1,5 +1,6 @@
 // The embedded engine when things go wrong or come late: failing and slow disks, power cuts, a
 // second opener, readers beside the server, full queues.
+#include <atomic>
 #include <fstream>
 #include <thread>
 
@@ -20,7 +21,10 @@ struct disk_engine {
     options.data_dir = folder.path() / "data";
     options.time = &time;
     options.env = env.get();
-    options.on_fatal = [this](const journal_error& why) { fatal.push_back(why); };
+    options.on_fatal = [this](const journal_error& why) {
+      fatal.push_back(why);
+      has_ended = true;
+    };
   }
   void open() { engine = open_embedded(options).value(); }
   journal& log() { return engine->journal(); }
@@ -30,7 +34,8 @@ struct disk_engine {
   std::shared_ptr<simulated_disk> disk;
   std::unique_ptr<rocksdb::Env> env;
   embedded_options options;
-  std::vector<journal_error> fatal;
+  std::vector<journal_error> fatal;  // read when the engine is gone
+  std::atomic<bool> has_ended{};
   std::unique_ptr<embedded_engine> engine;
 };
 
@@ -57,7 +62,7 @@ TEST_CASE("faults: a failed sync completes everything unknown_outcome and ends t
     REQUIRE(result.error);
     CHECK(result.error->code == journal_errc::unknown_outcome);
   }
-  for (int i = 0; i < 5'000 && on.fatal.empty(); ++i)
+  for (int i = 0; i < 5'000 && !on.has_ended; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds{1});
   CHECK(on.log().append(nth(51), 51, listener)->code == journal_errc::closed);
   CHECK(on.log().head().offset == 1);
