@@ -151,8 +151,8 @@ batch_result run_batch(const batch& wanted) {
       result.findings.push_back({seed, what});
       // At once: a long batch may be cut short. Shrinking comes after it.
       if (wanted.mutant.empty())
-        std::fprintf(stderr, "found: --seed %llu: %.200s\n",
-                     static_cast<unsigned long long>(seed), what.c_str());
+        std::fprintf(stderr, "found: --seed %llu: %.200s\n", static_cast<unsigned long long>(seed),
+                     what.c_str());
       ++result.seeds_run;
       each.next = seed + each.step;
       if (each.next < each.end) each.now = start(each, wanted);

@@ -17,8 +17,7 @@
 namespace berth::sim {
 
 struct view_stats {
-  std::uint64_t commits_folded{}, deaths_in_a_step{}, power_cuts{}, rebuilds{}, bills{}, checks{};
-  void operator+=(const view_stats& other);
+  std::uint64_t commits_folded{}, checks{};
 };
 
 class sim_views final : public testing::simulated_part {

@@ -70,6 +70,7 @@ void universe_stats::operator+=(const universe_stats& other) {
   checks += other.checks;
   with_gateway += other.with_gateway;
   connections += other.connections;
+  resumes += other.resumes;
   commits_folded += other.commits_folded;
 }
 
@@ -339,6 +340,7 @@ universe_stats universe::stats() const {
   all.commands += wire.requests;
   all.terminal_bytes += wire.bytes;
   all.connections += wire.connections;
+  all.resumes += wire.resumes;
   all.commits_folded += views_->stats().commits_folded;
   all.checks += wire.checks + views_->stats().checks;
   return all;

@@ -18,7 +18,8 @@ namespace berth::sim {
 // Plain numbers: they are added up in memory shared by several processes.
 struct universe_stats {
   std::uint64_t universes{}, commands{}, sends{}, accepted{}, crashes{}, power_cuts{}, faults{},
-      fault_kinds{}, terminal_bytes{}, checks{}, with_gateway{}, connections{}, commits_folded{};
+      fault_kinds{}, terminal_bytes{}, checks{}, with_gateway{}, connections{}, resumes{},
+      commits_folded{};
   void operator+=(const universe_stats& other);
 };
 

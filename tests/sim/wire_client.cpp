@@ -114,7 +114,6 @@ void wire_client::ping() {
 
 void wire_client::cut(bool silently) {
   if (!link_) return;
-  ++world_.stats.cuts;
   link_->cut(silently);
 }
 

@@ -58,7 +58,6 @@ void wire_client::receive(const wire_link::message& message) {
 }
 
 void wire_client::hear(const wire::frame& heard) {
-  ++world_.stats.frames;
   if (const auto* part = std::get_if<wire::body>(&heard.what)) return take(heard.channel, *part);
   if (heard.channel == 0) return hear_control(heard.what);
   hear_channel(heard.channel, heard.what);

@@ -26,19 +26,6 @@ std::string id_in(const wire::response& given, const char* what) {
 
 }  // namespace
 
-void wire_stats::operator+=(const wire_stats& other) {
-  connections += other.connections;
-  resumes += other.resumes;
-  cuts += other.cuts;
-  frames += other.frames;
-  bytes += other.bytes;
-  typed += other.typed;
-  requests += other.requests;
-  events += other.events;
-  gaps += other.gaps;
-  checks += other.checks;
-}
-
 struct wire_clients::parts {
   parts(testing::simulated_server& server, sim_views& views) : world{server}, views{views} {}
 

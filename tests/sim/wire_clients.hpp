@@ -22,9 +22,7 @@
 namespace berth::sim {
 
 struct wire_stats {
-  std::uint64_t connections{}, resumes{}, cuts{}, frames{}, bytes{}, typed{}, requests{}, events{},
-      gaps{}, checks{};
-  void operator+=(const wire_stats& other);
+  std::uint64_t connections{}, resumes{}, bytes{}, requests{}, checks{};
 };
 
 class wire_clients final : public testing::simulated_part {

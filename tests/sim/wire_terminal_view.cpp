@@ -82,7 +82,6 @@ void terminal_view::give_credit(std::vector<wire::payload>& out) {
 
 void terminal_view::take(const wire::gap& what) {
   ++world_.stats.checks;
-  ++world_.stats.gaps;
   if (mode_ == wire::mode::exact) return fail("a gap");
   if (shows_snapshot() || what.from != cursor_ || what.to <= what.from)
     return fail("gap " + between(what.from, what.to) + " at byte " + std::to_string(cursor_));
@@ -184,7 +183,6 @@ void terminal_view::take(const wire::closed& what) {
 }
 
 wire::payload terminal_view::type() {
-  ++world_.stats.typed;
   const auto number = ++typist_->last;
   const auto text = typist_->name + ':' + std::to_string(number) + ';';
   typist_->unapplied.emplace_back(number, text);

@@ -48,7 +48,6 @@ void feed_view::take(const wire::opened& what) {
 }
 
 void feed_view::take(const wire::feed_event& what) {
-  ++world_.stats.events;
   world_.stats.checks += 2;
   const auto& facts = world_.accounts[account_].facts;
   if (!next_) return fail("an event before it was opened");
