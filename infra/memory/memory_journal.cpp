@@ -187,6 +187,7 @@ journal_result<std::vector<commit>> memory_journal::read_stream(const stream_id&
   std::vector<stream_place> places;
   index_.places_after(stream, after, limit, places);
   std::vector<commit> commits;
+  commits.reserve(places.size());
   for (const auto& place : places) {
     if (place.offset > durable_) break;
     auto read = commit_at(place.offset);

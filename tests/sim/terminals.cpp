@@ -341,6 +341,8 @@ void terminals::check_end(watched& at) {
     return;
   }
   const bool over = model->status == terminal::status::ended;
+  if (over && world_.server.host.terminal_alive(at.id))
+    client.fail("it has ended, and its program lives on");
   const auto end = over ? model->final_offset : at.printed.size();
   if (end > at.printed.size()) return client.fail("more was recorded than was printed");
   if (client.cursor > end || (client.refused && at.mode == terminal::journal_mode::tail)) {
