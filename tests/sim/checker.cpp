@@ -241,6 +241,13 @@ void checker::follow_commit(const commit& happened, std::vector<typename A::even
     if constexpr (std::is_same_v<A, environment::aggregate>) forget_texts(got);
     if (got != *expected) fail(name_of(op) + " caused other events than it had to");
   }
+  if constexpr (std::is_same_v<A, environment::aggregate>) {
+    constexpr std::chrono::seconds grace{5};  // a crowded server tells again what was refused
+    const auto due = stream.now.deadline;
+    if (deadlines_held_ && !events.empty() && due != timestamp{} && body.asked_at > due + grace)
+      fail(body.stream.text() + " was " + std::string{environment::name_of(stream.now.status)} +
+           " after its deadline");
+  }
   for (const auto& event : events) {
     if (const auto illegal = follow(stream.now, event))
       fail(body.stream.text() + " version " + std::to_string(body.first.value) + ": " + *illegal);

@@ -76,6 +76,9 @@ class checker {
     damages_ += is_damaged ? 1 : 0;
   }
 
+  // A state with a deadline is left by then, or soon after. Off where time jumps.
+  void hold_to_deadlines(bool is_held) { deadlines_held_ = is_held; }
+
   void walk();
   // Told of every commit that walk() reads: for the trace.
   void on_commit(std::function<void(const commit&)> told) { on_commit_ = std::move(told); }
@@ -151,6 +154,7 @@ class checker {
   std::function<void(const commit&)> on_commit_;
   std::uint64_t offset_{};
   timestamp last_time_{};
+  bool deadlines_held_{};
   bool is_damaged_{};
   std::uint64_t damages_{};
   std::optional<std::string> broken_;

@@ -61,7 +61,7 @@ complaint differs(const session_model&, const session::state&);
 
 struct environment_model {
   environment::status status{};
-  environment::status failed_during{};  // the last failure
+  timestamp deadline;  // of a state that must end; none: it may stay
   account_id account;
   std::string name;
   std::string instance_type;

@@ -11,6 +11,10 @@ namespace {
 using environment_verdict = verdict<environment::event>;
 using environment_events = std::vector<environment::event>;
 
+bool is_transient(status now) {
+  return now == status::creating || now == status::starting || now == status::stopping ||
+         now == status::deleting;
+}
 bool is_there(const environment_model& now) {
   return now.status != status::absent && now.status != status::deleted;
 }
@@ -88,6 +92,7 @@ namespace {
 complaint enter(environment_model& now, std::initializer_list<status> from, status to,
                 std::string_view event) {
   const auto was = std::exchange(now.status, to);
+  if (!is_transient(to)) now.deadline = {};
   for (const auto each : from)
     if (was == each) return {};
   return std::string{event} + " came while " + std::string{environment::name_of(was)};
@@ -100,7 +105,6 @@ complaint end_exec(environment_model& now, const exec_id& exec) {
 
 complaint follow_failed(environment_model& now, const environment::failed& e) {
   if (e.during != now.status) return "a failure of another state was recorded";
-  now.failed_during = e.during;
   if (e.during == status::deleting) return {};
   return enter(now, {status::creating, status::starting, status::stopping}, status::error,
                "failed");
@@ -122,7 +126,23 @@ complaint follow_started(environment_model& now, const environment::started& e) 
 
 }  // namespace
 
+namespace {
+
+// Events that enter a state which must end say by when.
+void follow_deadline(environment_model& now, const environment::event& happened) {
+  std::visit(
+      [&now](const auto& e) {
+        using event_type = std::decay_t<decltype(e)>;
+        constexpr bool is_of_exec = std::is_same_v<event_type, environment::exec_asked>;
+        if constexpr (!is_of_exec && requires { e.deadline; }) now.deadline = e.deadline;
+      },
+      happened);
+}
+
+}  // namespace
+
 complaint follow(environment_model& now, const environment::event& happened) {
+  follow_deadline(now, happened);
   return std::visit(
       match{
           [&](const environment::created& e) {

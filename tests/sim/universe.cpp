@@ -1,5 +1,7 @@
 #include "tests/sim/universe.hpp"
 
+#include <algorithm>
+
 namespace berth::sim {
 
 using testing::call_fate;
@@ -8,7 +10,7 @@ namespace {
 
 constexpr std::size_t client_steps_a_round = 8;  // at most
 constexpr std::size_t server_steps_a_round = 48;
-constexpr std::size_t steps_until_dead_max = 32;
+constexpr std::size_t steps_until_dead_max = 64;
 constexpr std::size_t gateway_clients_max = 3;
 
 kernel_limits limits_of(const fault_plan& faults) {
@@ -117,15 +119,21 @@ universe::universe(const universe_options& options)
   server_.host.answer_exec([](const environment_id&, const exec_request& request) {
     return host_result<exec_output>{exec_output{0, request.command.back(), {}, false, false, {}}};
   });
+  // Where time passes evenly and the log can always be written and read, deadlines are kept.
+  const auto delays = {fault::clock_forward, fault::clock_back, fault::bit_rot, fault::sync_error,
+                       fault::full_disk};
+  check_.hold_to_deadlines(
+      std::none_of(delays.begin(), delays.end(), [this](fault each) { return faults_.on(each); }));
   if (!has_gateway(options)) return;
   views_.emplace(server_);
   wire_.emplace(server_, *views_, 1 + random_.below(gateway_clients_max));
 }
 
-// What clients hold of a server goes before it.
+// What clients hold of a server goes before it, and it before them: it still has answers for them.
 universe::~universe() {
   terminals_.cut_all();
   clients_.forget_watches();
+  if (server_.up()) server_.crash();
 }
 
 call_fate universe::fate_of(testing::host_call call) {
@@ -153,7 +161,10 @@ void universe::run_server(std::size_t steps) {
   for (; steps > 0 && server_.step(); --steps) {
     if (!server_.journal.closed()) continue;
     world_.note("the journal failed: the process ends");
-    for (auto moment = random_.below(steps_until_dead_max); moment > 0; --moment) server_.step();
+    for (auto moment = random_.below(steps_until_dead_max); moment > 0; --moment) {
+      if (random_.one_in(4)) client_step();
+      server_.step();
+    }
     return end_process();
   }
 }
