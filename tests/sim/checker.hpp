@@ -76,8 +76,9 @@ class checker {
     damages_ += is_damaged ? 1 : 0;
   }
 
-  // A state with a deadline is left by then, or soon after. Off where time jumps.
-  void hold_to_deadlines(bool is_held) { deadlines_held_ = is_held; }
+  // A state with a deadline is left by then, or soon after. Time in which the server could do
+  // nothing, because the clock jumped or its disk failed, is not counted.
+  void excuse(timestamp from, timestamp to) { excuses_.emplace_back(from, to); }
 
   void walk();
   // Told of every commit that walk() reads: for the trace.
@@ -135,6 +136,7 @@ class checker {
   void check_refusal(const operation& of, const attempt& in, rejection_code code,
                      std::uint64_t durable, timestamp at);
   void read_commit(const commit& happened);
+  void check_deadline(const environment_model& before, const commit_body& happened);
   void check_accepted(const operation& of, stream_version version);
   bool is_durable(position at) const { return at.offset <= log_.head().offset; }
   void later(std::function<void()> check) { outstanding_.push_back(std::move(check)); }
@@ -154,7 +156,7 @@ class checker {
   std::function<void(const commit&)> on_commit_;
   std::uint64_t offset_{};
   timestamp last_time_{};
-  bool deadlines_held_{};
+  std::vector<std::pair<timestamp, timestamp>> excuses_;
   bool is_damaged_{};
   std::uint64_t damages_{};
   std::optional<std::string> broken_;

@@ -62,6 +62,7 @@ complaint differs(const session_model&, const session::state&);
 struct environment_model {
   environment::status status{};
   timestamp deadline;  // of a state that must end; none: it may stay
+  timestamp deadline_since;
   account_id account;
   std::string name;
   std::string instance_type;

@@ -134,7 +134,10 @@ void follow_deadline(environment_model& now, const environment::event& happened)
       [&now](const auto& e) {
         using event_type = std::decay_t<decltype(e)>;
         constexpr bool is_of_exec = std::is_same_v<event_type, environment::exec_asked>;
-        if constexpr (!is_of_exec && requires { e.deadline; }) now.deadline = e.deadline;
+        if constexpr (!is_of_exec && requires { e.deadline; }) {
+          now.deadline = e.deadline;
+          now.deadline_since = e.at;
+        }
       },
       happened);
 }

@@ -119,11 +119,6 @@ universe::universe(const universe_options& options)
   server_.host.answer_exec([](const environment_id&, const exec_request& request) {
     return host_result<exec_output>{exec_output{0, request.command.back(), {}, false, false, {}}};
   });
-  // Where time passes evenly and the log can always be written and read, deadlines are kept.
-  const auto delays = {fault::clock_forward, fault::clock_back, fault::bit_rot, fault::sync_error,
-                       fault::full_disk};
-  check_.hold_to_deadlines(
-      std::none_of(delays.begin(), delays.end(), [this](fault each) { return faults_.on(each); }));
   if (!has_gateway(options)) return;
   views_.emplace(server_);
   wire_.emplace(server_, *views_, 1 + random_.below(gateway_clients_max));
@@ -175,7 +170,7 @@ void universe::round() {
   run_server(random_.below(server_steps_a_round));
   fault_step();
   if (faults_.strikes(fault::killed, 24) || faults_.strikes(fault::power_cut, 24)) end_process();
-  if (random_.one_in(6)) server_.pass(std::chrono::milliseconds{random_.below(4'000)});
+  if (random_.one_in(6)) pass(std::chrono::milliseconds{random_.below(4'000)});
   if (server_.journal.closed()) end_process();
   if (random_.one_in(3)) clients_.ask_again(false);
   if (rotten_ && random_.one_in(2)) end_rot();
@@ -244,8 +239,9 @@ void universe::clock_fault() {
   if (faults_.strikes(fault::clock_forward, 24)) {
     const std::chrono::seconds by{random_.one_in(8) ? 25 * 3'600 : random_.below(600)};
     world_.note("the clock jumps {} s ahead", by.count());
+    check_.excuse(server_.clock.now(), server_.clock.now() + by);
     server_.clock.advance(by);
-    server_.pass({});
+    pass({});
   }
   if (faults_.strikes(fault::clock_back, 24)) {
     const std::chrono::seconds by{random_.below(120)};
@@ -255,28 +251,35 @@ void universe::clock_fault() {
   }
 }
 
+void universe::pass(microseconds by) {
+  const auto from = server_.clock.now();
+  server_.pass(by);
+  if (server_.journal.closed() || rotten_) check_.excuse(from, server_.clock.now());
+}
+
 void universe::finish() {
   faults_.quieten();
   if (rotten_) end_rot();
   // A clock that was put back delays deadlines by so much.
+  check_.excuse(server_.clock.now(), server_.clock.now() + set_back_);
   server_.clock.advance(set_back_);
   server_.manners = {};
   server_.bulk.refuse(false);
   const auto rest = [this](microseconds time) {
     server_.host.release();
-    server_.pass(time);
+    pass(time);
     // A sync that was to fail still does; then the machine is given time once more.
     if (!server_.journal.closed()) return;
     end_process();
-    server_.pass(time);
+    pass(time);
   };
   // In half of the universes what hangs goes on hanging: then deadlines must end it.
   if (random_.one_in(2)) rest(std::chrono::seconds{1});
   clients_.ask_again(true);
-  server_.pass(std::chrono::minutes{3});
+  pass(std::chrono::minutes{3});
   if (server_.journal.closed()) {
     end_process();
-    server_.pass(std::chrono::minutes{3});
+    pass(std::chrono::minutes{3});
   }
   check_world();
   clients_.check_watches();

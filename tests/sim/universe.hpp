@@ -38,6 +38,7 @@ class universe {
   void use_gateway();
   void client_step();
   void run_server(std::size_t steps);
+  void pass(microseconds by);
   void fault_step();
   void disk_fault();
   void host_fault();
