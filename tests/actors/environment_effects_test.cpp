@@ -126,6 +126,56 @@ TEST_CASE("environment: a request that hangs in the host for ever is made again"
   }
 }
 
+TEST_CASE("environment: what the host has done is not asked for again while it is being recorded",
+          "[actors]") {
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    simulated_server server{seed};
+    const auto account = server.make_account("ada");
+    const auto id = server.make_environment(account, "dev");
+    REQUIRE(server.call<environment::aggregate>(id, environment::stop{}, server.meta_for(account)));
+    const auto ask = [&](environment::command what) {
+      server.ask().ask(id, std::move(what), server.meta_for(account), [](auto&&) {});
+    };
+    ask(environment::start{});
+    for (int i = 0; i < 12; ++i) {
+      ask(environment::record_activity{"keys"});
+      server.step();
+      server.step();
+    }
+    server.settle();
+    INFO("seed " << seed);
+    CHECK(server.host.calls(host_call::start) == 2);
+  }
+}
+
+TEST_CASE("environment: nothing of it runs when it has failed", "[actors]") {
+  SECTION("its start was answered as its deadline passed") {
+    for (std::uint64_t seed = 0; seed < 50; ++seed) {
+      simulated_server server{seed};
+      const auto account = server.make_account("ada");
+      server.host.hang_next(host_call::start);
+      const auto id = server.make_environment(account, "dev");
+      server.clock.advance(std::chrono::seconds{61});
+      server.host.release();
+      server.running().fire_timers();
+      server.pass(std::chrono::seconds{5});
+      INFO("seed " << seed);
+      const bool is_running = state_of(server, account, id).status == status::running;
+      CHECK(is_running == server.host.running(id));
+    }
+  }
+  SECTION("it could not be stopped at first") {
+    simulated_server server{12};
+    const auto account = server.make_account("ada");
+    const auto id = server.make_environment(account, "dev");
+    server.host.fail_next(host_call::stop, {host_errc::io, "the disk is slow", "wait"});
+    REQUIRE(server.call<environment::aggregate>(id, environment::stop{}, server.meta_for(account)));
+    server.pass(std::chrono::seconds{5});
+    CHECK(state_of(server, account, id).status == status::error);
+    CHECK_FALSE(server.host.running(id));
+  }
+}
+
 TEST_CASE("environment: a crash between an event and its effect heals by itself", "[actors]") {
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
     simulated_server server{seed};
