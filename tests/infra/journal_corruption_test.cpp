@@ -84,13 +84,16 @@ const crash_image& image() {
       for (int i = 0; i < 5'000 && engine->stats().index_lag_commits > 0; ++i)
         std::this_thread::sleep_for(std::chrono::milliseconds{1});
       if (life < 2) continue;
-      // A last write that is in the log, but whose acknowledgement nobody saw: the directory is
-      // copied as it stands.
+      // A last write that is in the log, but whose acknowledgement nobody saw, and of which state/
+      // does not know yet: the log and its head are copied as they stand, the rest is from before.
+      fs::copy(live.path(), result->folder.path(), fs::copy_options::recursive);
       result->log_before_last = fs::relative(newest_log(options.log_dir()), options.data_dir);
       result->log_bytes_before_last = fs::file_size(options.data_dir / result->log_before_last);
       result->head_before_last = read_whole(options.head_path());
       append_and_wait(engine->journal(), {sample_body(stream_named("0"), version + 1, 1, 3, 900)});
-      fs::copy(live.path(), result->folder.path(), fs::copy_options::recursive);
+      fs::remove_all(result->data() / "log");
+      fs::copy(options.log_dir(), result->data() / "log", fs::copy_options::recursive);
+      fs::copy(options.head_path(), result->data() / "head", fs::copy_options::overwrite_existing);
     }
     return result;
   }();

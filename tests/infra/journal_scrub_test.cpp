@@ -21,7 +21,6 @@ struct scrubbed_storage {
   scrubbed_storage() {
     options.data_dir = folder.path() / "data";
     options.time = &time;
-    options.log_write_buffer_bytes = options.state_write_buffer_bytes = 64 << 10;
     options.index_interval_ms = std::chrono::milliseconds{1};
     options.on_fatal = [this](const journal_error& why) { fatal.push_back(why); };
     bulk_settings.dir = options.data_dir / "bulk";
@@ -33,12 +32,18 @@ struct scrubbed_storage {
       REQUIRE_FALSE(engine->journal().append(sample_body(terminal_stream, n + 1, n + 1, 1, 300), n,
                                              listener));
       // Many writes a file: the last one of a log is judged at the next start only.
-      if ((n + 1) % 20 == 0) REQUIRE(listener->wait_for(n + 1));
+      REQUIRE(listener->wait_for(n + 1));
     }
     std::string text(100'000, 'x');
     bulk->append({terminal_stream.key}, 0, share(text), time.now());
     for (int i = 0; i < 20'000 && bulk->extent({terminal_stream.key}).durable < text.size(); ++i)
       std::this_thread::sleep_for(std::chrono::microseconds{200});
+  }
+  // Leaves all of it in tables.
+  void reopen() {
+    engine.reset();
+    bulk.reset();
+    open();
   }
   void open() {
     engine = open_embedded(options).value();
@@ -91,6 +96,7 @@ TEST_CASE("scrub: finds nothing where nothing is wrong, and reads all of it", "[
 TEST_CASE("scrub: a bit flipped in a table of the log is found and named; reads never serve it",
           "[infra]") {
   scrubbed_storage on;
+  on.reopen();
   const auto path = on.flip("log", ".sst");
   CHECK(is_named(on.scrub(), path));
   CHECK(on.fatal.empty());  // who does not read it is served
@@ -117,15 +123,11 @@ TEST_CASE("scrub: a bit flipped in a terminal's output is found and named", "[in
 
 TEST_CASE("scrub: damage of state/ ends the process, and the next start rebuilds it", "[infra]") {
   scrubbed_storage on;
-  on.engine.reset();  // leaves it in tables
-  on.bulk.reset();
-  on.open();
+  on.reopen();
   const auto path = on.flip("state", ".sst");
   CHECK(is_named(on.scrub(), path));
   REQUIRE(on.fatal.size() == 1);
-  on.engine.reset();
-  on.bulk.reset();
-  on.open();
+  on.reopen();
   CHECK(on.scrub().empty());
   CHECK(on.engine->journal().read_stream(terminal_stream, {0}, 1'000).value().size() == on.commits);
 }

@@ -58,10 +58,11 @@ def is_yes(offset: int, data: bytes) -> bool:
 
 
 class Typed:
-    """What `cat` must have printed back so far."""
+    """What must have been printed so far: a mark when the terminal is raw, then what `cat` was
+    given."""
 
     def __init__(self):
-        self.sent = b""
+        self.sent = b"."
 
     def check(self, offset: int, data: bytes) -> bool:
         return self.sent[offset : offset + len(data)] == data
@@ -156,7 +157,7 @@ class Soak:
             program = "exec perl /workspace/print.pl 100"
         elif share < STREAMS_SHARE + TYPISTS_SHARE:
             typed = Typed()
-            program, right, check = "exec cat", "drive", typed.check
+            program, right, check = "printf .; exec cat", "drive", typed.check
         else:
             program = "exec perl /workspace/print.pl 1"
         environment = self.environments[number % len(self.environments)]
@@ -174,7 +175,8 @@ class Soak:
             self.running.append(asyncio.create_task(self._type(session, watched, typed)))
 
     async def _type(self, session: Session, watched: Watched, typed: Typed) -> None:
-        await asyncio.sleep(2)  # `stty` is done
+        while watched.cursor == 0 and await self.pause(0.1):
+            pass  # what is typed before `stty` would be echoed
         while await self.pause(self.random.uniform(0.15, 1.0)):
             if len(watched.typed) > 50:
                 continue
