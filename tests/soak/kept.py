@@ -5,13 +5,15 @@ import json
 
 from berth.usage import independent_usage
 
+READ_ALL_S = 900  # gigabytes of output
+
 
 def check_what_is_kept(soak) -> None:
     for each in soak.watched[1:40]:
         check_stored(soak, each)
     for each in soak.rest.items("/api/v1/environments"):
         soak.rest.good("DELETE", f"/api/v1/environments/{each['id']}?wait=true")
-    events = soak.server.inspect("events")
+    events = soak.server.inspect("events", timeout_s=READ_ALL_S)
     commits = collections.Counter()
     for place in {(e["command"], e["stream"], e["position"]["offset"]) for e in events}:
         commits[place[0]] += 1
@@ -22,7 +24,7 @@ def check_what_is_kept(soak) -> None:
     if doubled:
         soak.problem(f"{len(doubled)} commands were done twice: {doubled[:5]}")
     check_usage(soak, events)
-    if not soak.server.inspect("verify")["ok"]:
+    if not soak.server.inspect("verify", timeout_s=READ_ALL_S)["ok"]:
         soak.problem("berth-inspect verify is not content")
 
 

@@ -114,11 +114,10 @@ class Server:
             [str(BIN / name), *arguments], capture_output=True, timeout=timeout_s, **more
         )
 
-    def inspect(self, *arguments: str):
+    def inspect(self, *arguments: str, timeout_s: float = 60):
         """The JSON that berth-inspect prints."""
-        done = self.tool(
-            "berth-inspect", "--data-dir", str(self.data_dir), "-o", "json", *arguments
-        )
+        asked = ("--data-dir", str(self.data_dir), "-o", "json", *arguments)
+        done = self.tool("berth-inspect", *asked, timeout_s=timeout_s)
         assert done.returncode == 0, done.stderr.decode()
         return json.loads(done.stdout)
 
