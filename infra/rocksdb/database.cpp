@@ -7,7 +7,7 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 
-#include "infra/rocksdb/storage_warnings.hpp"
+#include "infra/rocksdb/storage_errors.hpp"
 
 namespace berth {
 namespace {
@@ -49,7 +49,7 @@ rocksdb::Options common_settings(const embedded_options& options) {
   settings.skip_stats_update_on_db_open = true;
   settings.stats_dump_period_sec = 0;
   settings.stats_persist_period_sec = 0;
-  settings.info_log = storage_warnings(options);
+  settings.info_log = storage_errors(options);
   settings.compression = rocksdb::kLZ4Compression;
   settings.recycle_log_file_num = 0;
   settings.wal_bytes_per_sync = 0;  // facebook/rocksdb#12489: holes after a crash

@@ -33,8 +33,9 @@ struct embedded_options {
   // Told while a start replays or rebuilds: what, done, of. May be empty.
   std::function<void(const std::string& what, std::uint64_t done, std::uint64_t of)> on_progress;
 
-  // What the storage library warns of, in its words; on any thread. May be empty.
-  std::function<void(const std::string&)> on_warning;
+  // What the storage library calls an error, in its words; on any thread. May be empty. Its
+  // warnings are not news: a torn last write is recovered without a word.
+  std::function<void(const std::string&)> on_storage_error;
 
   journal_limits limits;
   std::size_t group_commits_max = 2'000;  // one synced write

@@ -227,7 +227,7 @@ TEST_CASE("corruption: 500 seeded damages of a data directory lose nothing in si
   }
   CHECK(outcomes["intact"] >= 100 / tenth_if_sanitized);
   CHECK(outcomes["corrupt"] >= 50 / tenth_if_sanitized);
-  CHECK(outcomes["data_loss"] >= 3 / tenth_if_sanitized);
+  CHECK(outcomes["data_loss"] >= 1 / tenth_if_sanitized);  // how many, the files decide
 }
 
 TEST_CASE(

@@ -111,7 +111,7 @@ std::optional<server::failure> server::parts::open_storage() {
   options.on_progress = [](const std::string& what, std::uint64_t done, std::uint64_t all) {
     spdlog::info("{}: {} of {}", what, done, all);
   };
-  options.on_warning = [](const std::string& what) { spdlog::warn("rocksdb: {}", what); };
+  options.on_storage_error = [](const std::string& what) { spdlog::warn("rocksdb: {}", what); };
   auto opened = open_embedded(options);
   if (!opened) {
     auto message = std::string{name_of(opened.error().code)} + ": " + opened.error().message;

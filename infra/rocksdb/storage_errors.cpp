@@ -1,4 +1,4 @@
-#include "infra/rocksdb/storage_warnings.hpp"
+#include "infra/rocksdb/storage_errors.hpp"
 
 #include <array>
 #include <cstdio>
@@ -11,10 +11,10 @@ constexpr std::size_t text_bytes_max = 2048;
 class forwarder : public rocksdb::Logger {
  public:
   explicit forwarder(const embedded_options& options)
-      : Logger{rocksdb::WARN_LEVEL}, told_{options.on_warning} {}
+      : Logger{rocksdb::ERROR_LEVEL}, told_{options.on_storage_error} {}
 
   void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
-    const bool is_one = level >= rocksdb::WARN_LEVEL && level <= rocksdb::FATAL_LEVEL;
+    const bool is_one = level >= rocksdb::ERROR_LEVEL && level <= rocksdb::FATAL_LEVEL;
     if (is_one) Logv(format, arguments);
   }
   void Logv(const char* format, va_list arguments) override {
@@ -30,7 +30,7 @@ class forwarder : public rocksdb::Logger {
 
 }  // namespace
 
-std::shared_ptr<rocksdb::Logger> storage_warnings(const embedded_options& options) {
+std::shared_ptr<rocksdb::Logger> storage_errors(const embedded_options& options) {
   return std::make_shared<forwarder>(options);
 }
 
