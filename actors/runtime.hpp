@@ -5,6 +5,7 @@
 #include <atomic>
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 
 #include "actors/kernel_options.hpp"
@@ -26,6 +27,8 @@ struct runtime {
   std::atomic<std::uint64_t> replayed_total{0};
   std::atomic<std::uint64_t> terminals_live{0};
   std::atomic<std::uint64_t> viewers{0};
+  // Viewers' handles may outlive the kernel, and see it by this.
+  const std::shared_ptr<void> alive = std::make_shared<char>();
   std::atomic<std::size_t> environments_running{0};
 
   // What the host had running when this server came up, by id: written once, then `adoption_known`

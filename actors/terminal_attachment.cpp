@@ -6,6 +6,7 @@ viewer_handle::viewer_handle(runtime& shared, const attach_request& request,
                              environment_id environment, std::uint64_t number,
                              std::shared_ptr<terminal_viewer> viewer, bool driving)
     : shared_{shared},
+      kernel_{shared.alive},
       terminal_{request.terminal},
       environment_{std::move(environment)},
       right_{request.right},
@@ -17,6 +18,7 @@ viewer_handle::viewer_handle(runtime& shared, const attach_request& request,
 }
 
 viewer_handle::~viewer_handle() {
+  if (kernel_.expired()) return;
   --shared_.viewers;
   shared_.registry.deliver_if_resident(stream(), detach_message{number_});
 }

@@ -22,6 +22,7 @@ class viewer_handle : public terminal_attachment,
   stream_id stream() const { return {aggregate_kind::terminal, terminal_.value}; }
 
   runtime& shared_;
+  const std::weak_ptr<void> kernel_;
   terminal_id terminal_;
   environment_id environment_;
   attach_right right_;

@@ -34,6 +34,8 @@ wire_gateway::wire_gateway(testing::simulated_server& server, sim_views& views)
 
 wire_gateway::~wire_gateway() {
   kill();
+  // What waits in the others may hold the hub, whose strand is of the first.
+  while (!lanes_.empty()) lanes_.pop_back();
 }
 
 gateway::services wire_gateway::services_for(testing::simulated_server& server, sim_views& views) {
