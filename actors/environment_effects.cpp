@@ -125,8 +125,9 @@ bool environment_effects::is_unsettled() const {
 // here.
 void environment_effects::pursue() {
   if (doing_ != status::absent || reporting_ || !is_unsettled()) return;
-  if (should_be_down()) return put_down();
-  if (latest_.status == status::deleted) return clear_away();
+  if (should_be_down()) return undo(status::stopping, may_run_, &environment_host::stop);
+  if (latest_.status == status::deleted)
+    return undo(status::deleting, may_be_there_, &environment_host::destroy);
   if (latest_.status == status::running) return look_whether_up();
   ask_host();
 }
@@ -136,13 +137,13 @@ void environment_effects::pursue_later() {
                                [this, post = context_.post] { post([this] { pursue(); }); });
 }
 
-void environment_effects::put_down() {
-  may_run_ = false;
-  context_.shared.options.host.stop(
+void environment_effects::undo(status during, bool& is_left, undoing how) {
+  is_left = false;
+  (context_.shared.options.host.*how)(
       id(), context_.shared.options.owner_epoch,
-      expect<bool>(status::stopping, [this](const host_result<bool>& result) {
+      expect<bool>(during, [this, &is_left](const host_result<bool>& result) {
         if (result) return pursue();
-        may_run_ = true;
+        is_left = true;
         pursue_later();
       }));
 }
@@ -159,17 +160,6 @@ void environment_effects::look_whether_up() {
           return report_lost("stopped by a request that was given up",
                              context_.shared.options.clock.now());
         may_be_down_ = true;
-        pursue_later();
-      }));
-}
-
-void environment_effects::clear_away() {
-  may_be_there_ = false;
-  context_.shared.options.host.destroy(
-      id(), context_.shared.options.owner_epoch,
-      expect<bool>(status::deleting, [this](const host_result<bool>& result) {
-        if (result) return pursue();
-        may_be_there_ = true;
         pursue_later();
       }));
 }

@@ -20,8 +20,7 @@ class environment_effects : public effects<environment::aggregate> {
   }
 
  private:
-  static constexpr std::chrono::seconds retry_delay{
-      2};  // of a destroy or a putting down that failed
+  static constexpr std::chrono::seconds retry_delay{2};  // of what failed and must be done
   // A host that did not answer for so long is asked again (H2), or one request that hangs would
   // hold up the environment for ever. Longer than the deadlines of what it is asked for.
   static constexpr std::chrono::seconds answer_max{75};
@@ -36,9 +35,11 @@ class environment_effects : public effects<environment::aggregate> {
   bool is_unsettled() const;
   void pursue();
   void ask_host();
-  void put_down();
+  using undoing = void (environment_host::*)(const environment_id&, std::uint64_t,
+                                             host_completion<bool>);
+  // Of what is left of a request though the state does not want it; `is_left` again if that fails.
+  void undo(environment::status during, bool& is_left, undoing how);
   void look_whether_up();
-  void clear_away();
   void pursue_later();
   void answered_late(environment::status during);
   void done(environment::status during, const std::optional<host_error>& failure,

@@ -1,13 +1,8 @@
 // berthd's configuration: what is wrong is refused, and named.
 #include "tools/berthd/settings.hpp"
 
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <filesystem>
-#include <fstream>
-
 #include "tests/support/catch.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 using namespace berth::berthd;
 
@@ -22,12 +17,8 @@ parsed_settings parse(std::vector<std::string> arguments) {
 }
 
 bool is_accepted(const std::string& file) {
-  char path[] = "/tmp/berth-settings-XXXXXX";
-  REQUIRE(::close(::mkstemp(path)) == 0);
-  std::ofstream{path} << file;
-  const auto parsed = parse({"--config", path});
-  std::filesystem::remove(path);
-  return parsed.exit_code < 0;
+  const berth::testing::temporary_folder folder;
+  return parse({"--config", folder.write("berthd.toml", file)}).exit_code < 0;
 }
 
 }  // namespace
