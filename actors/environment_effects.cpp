@@ -53,7 +53,8 @@ void environment_effects::check_adopted() {
   checked_ = true;
   const auto& adopted = context_.shared.adopted;
   const auto found = adopted.find(id());
-  may_run_ = may_be_there_ = found != adopted.end();
+  may_be_there_ = found != adopted.end();
+  may_run_ = may_be_there_ && !found->second.value.empty();
   if (BERTH_MUTANT(loss_while_down_not_seen) || latest_.status != status::running) return;
   if (!may_run_ || found->second.value != latest_.incarnation)
     report_lost("not found when the server came back", context_.shared.alive_before);
@@ -244,6 +245,7 @@ void environment_effects::run_execs(const environment::state& now) {
     request.effect = asked.what.effect;
     if (BERTH_MUTANT(effect_repeated_after_recovery))
       request.effect.bytes[0] ^= static_cast<std::uint8_t>(context_.shared.options.owner_epoch);
+    request.life = {now.incarnation};
     request.command = asked.what.command;
     request.env = asked.what.env;
     request.stdin_bytes = asked.what.stdin_bytes;

@@ -2,21 +2,27 @@
 // one. Implemented in infra/providers; tests use tests/support/fake_host.hpp.
 //
 // Rules
+//
 //  H1  Calls never block; each completion runs exactly once, on a thread of the host, and must not
-//  block. H2  Each call is repeatable, keyed by environment id: create of what exists, start of
-//  what runs, stop of what is
-//      stopped and destroy of what is gone succeed and say the present incarnation.
+//      block.
+//
+//  H2  Each call is repeatable, keyed by environment id: create of what exists, start of what runs,
+//      stop of what is stopped and destroy of what is gone succeed and say the present incarnation.
+//
 //  H3  A call with a lower owner epoch than the host has seen for the environment is refused
-//  `stale_owner`. H4  exec is keyed by effect id: a repeated one gets the recorded outcome, never a
-//  second run. If the agent that
-//      knew is gone the answer is `outcome_unknown`.
+//      `stale_owner`.
+//
+//  H4  exec is keyed by effect id: a repeated one gets the recorded outcome, never a second run. If
+//      the agent that knew is gone, or another life than the asked one runs, the answer is
+//      `outcome_unknown`.
+//
 //  H5  Terminal output is numbered by the agent from 0. follow_terminal(from) delivers every byte
-//  from `from` on, in
-//      order, without gap; after a reconnect the host asks the agent again from the last delivered
-//      byte.
+//      from `from` on, in order, without gap; after a reconnect the host asks the agent again from
+//      the last delivered byte.
+//
 //  H6  Environments outlive the server. adopt() after a start finds what runs and proves it (id,
-//  incarnation, pidfd
-//      and start time).
+//      incarnation, pidfd and start time), and what only lies on the host's disk.
+//
 //  H7  What the agent says is tenant input: bounded, verified, and only about its own environment.
 #pragma once
 
@@ -80,6 +86,7 @@ struct incarnation {
 
 struct exec_request {
   effect_id effect;
+  incarnation life;                  // in no other one (H4); empty: whichever runs
   std::vector<std::string> command;  // argv, not a shell line
   std::string stdin_bytes;
   std::map<std::string, std::string> env;
@@ -135,7 +142,7 @@ struct input_outcome {
 
 struct adopted_environment {
   environment_id id;
-  incarnation life;
+  incarnation life;  // empty: it does not run
   std::vector<terminal_id> terminals;
 };
 
@@ -196,6 +203,7 @@ class environment_host {
   // its end.
   virtual void follow_terminal(const environment_id& id, const terminal_id& terminal,
                                std::uint64_t from) = 0;
+  // Answered in order: one that is refused before what was sent behind it.
   virtual void terminal_input(const environment_id& id, const terminal_id& terminal,
                               const input_stream_id& stream, std::uint64_t sequence,
                               std::string bytes, host_completion<input_outcome> done) = 0;

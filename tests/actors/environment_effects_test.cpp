@@ -295,6 +295,49 @@ TEST_CASE("exec: one whose agent was lost ends outcome_unknown and is never repe
   CHECK(*refused == rejection_code::unknown_outcome);
 }
 
+TEST_CASE("exec: what ran in one life is not run again in the next", "[actors]") {
+  simulated_server server{13};
+  const auto account = server.make_account("ada");
+  const auto id = server.make_environment(account, "dev");
+  server.ask().exec(id, {{}, {}, {"make"}, {}, {}, {}, 30'000}, server.meta_for(account),
+                    [](const auto&) {});
+  while (server.host.execs.empty() && server.step()) {
+  }
+  REQUIRE(server.host.execs.size() == 1);
+  server.crash();  // before the outcome is recorded
+  server.host.lose(id);
+  server.host.start({id, account, 1, "dev", "host", 500, 1 << 28, 100}, [](const auto&) {});
+  server.host.pump();
+  REQUIRE(server.host.running(id));
+  server.boot();
+  server.pass(std::chrono::seconds{5});
+  CHECK(state_of(server, account, id).status == status::running);
+  CHECK(state_of(server, account, id).pending_execs.empty());
+  CHECK(server.host.execs.size() == 1);
+}
+
+TEST_CASE("environment: what was created too late, given up and deleted goes after a restart",
+          "[actors]") {
+  simulated_server server{14};
+  const auto account = server.make_account("ada");
+  server.host.hang_next(host_call::create);
+  const auto meta = server.meta_for(account);
+  server.ask().create_environment(account, {account, "dev", "lightweight", "host", "2026-11"}, meta,
+                                  [](auto&&) {});
+  const environment_id id{derived_id("env", account.value, meta.id)};
+  server.pass(std::chrono::minutes{3});
+  REQUIRE(server.call<environment::aggregate>(id, environment::remove{}, server.meta_for(account)));
+  server.pass(std::chrono::minutes{3});
+  REQUIRE(state_of(server, account, id).status == status::deleted);
+  server.crash();
+  server.host.create({id, account, 1, "dev", "host", 500, 1 << 28, 100}, [](const auto&) {});
+  server.host.pump();
+  REQUIRE(server.host.exists(id));
+  server.boot();
+  server.pass(std::chrono::seconds{5});
+  CHECK_FALSE(server.host.exists(id));
+}
+
 TEST_CASE("environment: what a request caused carries its correlation id to the end", "[actors]") {
   simulated_server server{9};
   const auto account = server.make_account("ada");

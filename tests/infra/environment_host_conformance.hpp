@@ -83,9 +83,10 @@ class host_conformance {
   host_result<bool> destroy(std::uint64_t epoch) {
     return wait<bool>([&](auto done) { world_.host.destroy(spec_.id, epoch, done); });
   }
-  host_result<exec_output> exec(const effect_id& effect) {
+  host_result<exec_output> exec(const effect_id& effect, const incarnation& life = {}) {
     exec_request request;
     request.effect = effect;
+    request.life = life;
     request.command = {"/bin/sh", "-c", "date +%s%N"};
     return wait<exec_output>([&](auto done) { world_.host.exec(spec_.id, request, done); });
   }
@@ -105,11 +106,17 @@ class host_conformance {
     const auto second = start();
     REQUIRE(second);
     CHECK(!(*second == *first));
+    CHECK(adopted_life() == *second);
+    CHECK(stop(2));
+    CHECK(adopted_life() == incarnation{});  // H6: it lies on the disk
+    CHECK(start());
+  }
+  incarnation adopted_life() {
     const auto adopted =
         wait<std::vector<adopted_environment>>([&](auto done) { world_.host.adopt(done); });
     REQUIRE(adopted);
     REQUIRE(adopted->size() == 1);
-    CHECK(adopted->front().life == *second);
+    return adopted->front().life;
   }
 
   void exec_is_keyed() {
@@ -121,6 +128,13 @@ class host_conformance {
     REQUIRE(again);
     CHECK(again->stdout_bytes ==
           first->stdout_bytes);  // H4: the recorded outcome, not a second run
+    const auto present = start();
+    REQUIRE(present);
+    CHECK(exec(uuid::derived("conformance", "exec in this life"), *present));
+    const auto elsewhere =
+        exec(uuid::derived("conformance", "exec in another life"), {present->value + "x"});
+    REQUIRE(!elsewhere);
+    CHECK(elsewhere.error().code == host_errc::outcome_unknown);
   }
 
   void terminals_are_numbered() {

@@ -18,10 +18,11 @@ terminal_id open_terminal(sandbox& on, const environment_id& id, const std::stri
   return spec.id;
 }
 
+// What runs.
 std::vector<adopted_environment> adopt(sandbox& on) {
-  const auto found =
-      await<std::vector<adopted_environment>>([&](auto done) { on.host->adopt(done); });
+  auto found = await<std::vector<adopted_environment>>([&](auto done) { on.host->adopt(done); });
   if (!found) FAIL("adopt: " << found.error().message);
+  std::erase_if(*found, [](const auto& each) { return each.life.value.empty(); });
   return *found;
 }
 

@@ -28,8 +28,8 @@ bool fake_host::pump_one() {
 bool fake_host::pump_one(const std::function<std::size_t(std::size_t)>& pick) {
   if (queued_.empty()) return false;
   auto chosen = queued_.begin() + static_cast<std::ptrdiff_t>(pick(queued_.size()));
-  if (chosen->is_news)
-    chosen = std::find_if(queued_.begin(), queued_.end(), [](auto& each) { return each.is_news; });
+  if (chosen->in_order)
+    chosen = std::find_if(queued_.begin(), queued_.end(), [](auto& each) { return each.in_order; });
   const auto next = std::move(chosen->run);
   queued_.erase(chosen);
   next();
@@ -58,7 +58,7 @@ void fake_host::answer_exec(
 void fake_host::lose(const environment_id& id, const std::string& reason) {
   auto& e = environments_.at(id);
   BERTH_ASSERT(e.running);
-  const incarnation life{id.value + "#" + std::to_string(e.starts)};
+  const auto life = life_of(id, e);
   losses_.emplace_back(id, life);
   e.running = false;
   e.outcomes.clear();
@@ -154,10 +154,10 @@ void fake_host::adopt(host_completion<std::vector<adopted_environment>> done) {
   complete<std::vector<adopted_environment>>(host_call::adopt, {}, std::move(done), [this] {
     std::vector<adopted_environment> all;
     for (const auto& [id, e] : environments_) {
-      if (!e.running) continue;
-      adopted_environment one{id, {id.value + "#" + std::to_string(e.starts)}, {}};
+      adopted_environment one{id, life_of(id, e), {}};
+      if (!e.running) one.life = {};
       for (const auto& [name, t] : terminals_) {
-        if (t.owner == id) one.terminals.push_back(name);
+        if (e.running && t.owner == id) one.terminals.push_back(name);
       }
       all.push_back(std::move(one));
     }
@@ -189,7 +189,7 @@ void fake_host::start(const environment_spec& spec, host_completion<incarnation>
           (*e)->running = true;
           (*e)->spec = spec;
         }
-        return incarnation{spec.id.value + "#" + std::to_string((*e)->starts)};
+        return life_of(spec.id, **e);
       });
 }
 
@@ -231,6 +231,8 @@ void fake_host::exec(const environment_id& id, const exec_request& request,
         if (at == environments_.end())
           return error(host_errc::not_found, "no environment " + id.value + " here");
         if (!at->second.running) return not_running(id);
+        if (!request.life.value.empty() && !(request.life == life_of(id, at->second)))
+          return error(host_errc::outcome_unknown, "another life of " + id.value + " runs");
         auto& outcomes = at->second.outcomes;
         if (const auto known = outcomes.find(request.effect); known != outcomes.end())
           return known->second;

@@ -164,6 +164,9 @@ class fake_host final : public environment_host {
   void read_pty(const terminal_id& id);
   void deliver(const terminal_id& id);
   void end_terminals(const environment_id& id, const std::string& reason);
+  static incarnation life_of(const environment_id& id, const environment& e) {
+    return {id.value + "#" + std::to_string(e.starts)};
+  }
   std::uint64_t lives(const environment_id& id) const {
     const auto at = environments_.find(id);
     return at == environments_.end() ? 0 : at->second.starts;
@@ -175,7 +178,7 @@ class fake_host final : public environment_host {
   std::map<terminal_id, terminal> terminals_;
   std::map<environment_id, std::uint64_t> epochs_;  // outlives a destroyed environment (H3)
   struct queued {
-    bool is_news{};  // told to the observer, in order; else a completion
+    bool in_order{};  // among its like: news for the observer, answers to input
     std::function<void()> run;
   };
   std::deque<queued> queued_;
@@ -203,7 +206,8 @@ void fake_host::complete(host_call call, const environment_id& at, host_completi
     fate = fate_of_(call, at);
   }
   const auto answer = [&](host_result<T> value) {
-    queued_.push_back({false, [done = std::move(done), value = std::move(value)] { done(value); }});
+    queued_.push_back({call == host_call::terminal_input,
+                       [done = std::move(done), value = std::move(value)] { done(value); }});
   };
   switch (fate) {
     case call_fate::refused:

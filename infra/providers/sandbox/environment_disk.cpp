@@ -122,6 +122,17 @@ bool environment_disk::exists(const environment_id& id) const {
   return fs::exists(path(id) + "/sandbox", ignored);
 }
 
+std::vector<environment_id> environment_disk::stored() const {
+  std::vector<environment_id> all;
+  std::error_code ignored;
+  for (fs::directory_iterator each(root_, ignored), end; !ignored && each != end;
+       each.increment(ignored)) {
+    const environment_id id{each->path().filename().native()};
+    if (id.value[0] != '.' && exists(id)) all.push_back(id);
+  }
+  return all;
+}
+
 std::optional<unsigned> environment_disk::take_index() {
   const std::lock_guard hold(mutex_);
   for (unsigned index = 0; index < environments_on_disk_max; ++index) {

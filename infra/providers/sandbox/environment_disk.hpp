@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "actors/ports/environment_host.hpp"
 
@@ -27,6 +28,7 @@ class environment_disk {
   // Puts aside what a dead server left half made.
   environment_disk(std::string data_dir, bool reduced);
   bool exists(const environment_id& id) const;
+  std::vector<environment_id> stored() const;  // all that exist
   host_result<bool> create(const environment_spec& spec, const std::string& template_root);
   // Out of sight at once; the bytes go when delete_aside is called.
   host_result<bool> put_aside(const environment_id& id);

@@ -37,6 +37,14 @@ std::string tag_of(const std::string& data_dir) {
   return text;
 }
 
+std::vector<adopted_environment> values_of(
+    std::map<environment_id, adopted_environment>&& found) {
+  std::vector<adopted_environment> all;
+  all.reserve(found.size());
+  for (auto& [id, each] : found) all.push_back(std::move(each));
+  return all;
+}
+
 std::string new_incarnation() {
   std::random_device random;
   char text[20];
@@ -299,11 +307,12 @@ bool sandbox_host::nothing_ran() const {
 }
 
 void sandbox_host::adopt_now(host_completion<std::vector<adopted_environment>> done) {
-  if (!capabilities_.works && nothing_ran()) return done(std::vector<adopted_environment>{});
+  std::map<environment_id, adopted_environment> found;
+  for (const auto& id : disk_->stored()) found[id] = {id, {}, {}};
+  if (!capabilities_.works && nothing_ran()) return done(values_of(std::move(found)));
   const auto listed = launcher_->ask(message().add("do", "list"), list_timeout);
   if (!listed) return done(listed.error());
-  adoption begun;
-  begun.done = std::move(done);
+  adoption begun{std::move(found), {}, std::move(done)};
   std::vector<std::pair<environment_id, agent::unique_fd>> opened;
   std::vector<environment_id> connected;
   for (const auto& line : listed->text.all("environment")) {
@@ -331,7 +340,7 @@ void sandbox_host::adopt_now(host_completion<std::vector<adopted_environment>> d
   for (std::filesystem::directory_iterator each(run_dir_ + "/envs", ignored), end;
        !ignored && each != end; each.increment(ignored)) {
     const environment_id id{each->path().filename().native()};
-    if (!begun.found.contains(id) && !link_of(id)) (void)tails_->shelve(id);
+    if (!begun.silent.contains(id) && !link_of(id)) (void)tails_->shelve(id);
   }
   reactor_->run([&] {
     for (const auto& id : connected) begun.found[id] = present(id);
@@ -368,9 +377,7 @@ void sandbox_host::finish_adoption_if_complete() {
   if (!adoption_ || !adoption_->silent.empty()) return;
   auto finished = std::move(*adoption_);
   adoption_.reset();
-  std::vector<adopted_environment> all;
-  for (auto& [id, each] : finished.found) all.push_back(std::move(each));
-  finished.done(std::move(all));
+  finished.done(values_of(std::move(finished.found)));
 }
 
 std::unique_ptr<environment_host> make_sandbox_host(sandbox_options options) {

@@ -6,12 +6,29 @@ namespace berth {
 
 namespace {
 constexpr std::chrono::minutes disk_measured_every{5};
+
+host_error another_life(const environment_id& id) {
+  return {host_errc::outcome_unknown,
+          "environment " + id.value + " was started again since; what ran in it before is gone",
+          "look at what the command did, then run it again"};
+}
 }
 
 void sandbox_host::exec(const environment_id& id, const exec_request& request,
                         host_completion<exec_output> done) {
-  if (const auto link = link_of(id)) return link->exec(request, std::move(done));
-  reactor_->post([this, id, done = std::move(done)] { done(not_running(id)); });
+  link_ptr link;
+  bool other_life = false;
+  {
+    const std::lock_guard hold(mutex_);
+    if (const auto at = running_.find(id); at != running_.end()) {
+      link = at->second.link;
+      other_life = !request.life.value.empty() && !(at->second.life == request.life);
+    }
+  }
+  if (link && !other_life) return link->exec(request, std::move(done));
+  reactor_->post([this, id, other_life, done = std::move(done)] {
+    done(other_life ? another_life(id) : not_running(id));
+  });
 }
 
 void sandbox_host::open_terminal(const environment_id& id, const terminal_spec& spec,
@@ -149,7 +166,7 @@ void sandbox_host::agent_over(const environment_id& id, const incarnation& life,
   disk_use_.erase(id);
   std::erase_if(terminals_, [&](const auto& each) { return each.second == id; });
   if (adoption_ && adoption_->silent.erase(id) > 0) {
-    adoption_->found.erase(id);
+    adoption_->found[id] = {id, {}, {}};
     finish_adoption_if_complete();
   }
   if (stopping) return;  // stop_now goes on once the link is gone
