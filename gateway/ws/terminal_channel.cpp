@@ -259,6 +259,8 @@ void terminal_channel::applied(std::uint64_t sequence) {
     unapplied_bytes_ -= unapplied_.front().second;
     unapplied_.pop_front();
   }
+  // A retry may be refused of what was applied long ago: the client need not send it again.
+  if (sequence >= refused_from_) refused_from_ = 0;
   host_.send_now(number_, wire::input_applied{sequence});
 }
 

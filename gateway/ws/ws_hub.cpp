@@ -1,5 +1,6 @@
 #include "gateway/ws/ws_hub.hpp"
 
+#include <algorithm>
 #include <vector>
 
 #include <spdlog/spdlog.h>
@@ -52,12 +53,14 @@ std::shared_ptr<void> ws_hub::handle_for(std::function<void(ws_hub&)> remove) {
 std::shared_ptr<void> ws_hub::watch_session(const ws_caller& who, session_over over) {
   const auto number = std::make_shared<std::uint64_t>(0);
   ++watchers_;
-  boost::asio::post(
-      strand_, [hub = shared_from_this(), number, who, over = std::move(over)]() mutable {
-        *number = ++hub->next_number_;
-        hub->sessions_.emplace(*number, watched_session{std::move(who), std::move(over)});
-        hub->read_tail();
-      });
+  boost::asio::post(strand_, [hub = shared_from_this(), number, who, since = given_.journal.head(),
+                              over = std::move(over)]() mutable {
+    *number = ++hub->next_number_;
+    hub->sessions_.emplace(*number, watched_session{std::move(who), since, std::move(over)});
+    // What was read while this waited its turn is read again.
+    hub->next_.offset = std::min(hub->next_.offset, since.offset + 1);
+    hub->read_tail();
+  });
   return handle_for([number](ws_hub& hub) {
     hub.sessions_.erase(*number);
     --hub.watchers_;
@@ -97,11 +100,12 @@ void ws_hub::read_tail() {
 }
 
 template <class Chosen>
-void ws_hub::end_sessions(Chosen chosen, const std::string& code, const std::string& message) {
+void ws_hub::end_sessions(position at, Chosen chosen, const std::string& code,
+                          const std::string& message) {
   std::vector<session_over> told;
   for (auto it = sessions_.begin(); it != sessions_.end();) {
     const auto now = it++;
-    if (!chosen(now->second.who)) continue;
+    if (at.offset <= now->second.since.offset || !chosen(now->second.who)) continue;
     told.push_back(std::move(now->second.over));
     sessions_.erase(now);
   }
@@ -110,6 +114,7 @@ void ws_hub::end_sessions(Chosen chosen, const std::string& code, const std::str
 
 void ws_hub::look_at(const commit& happened) {
   const auto& key = happened.body.stream.key;
+  const auto at = happened.at();
   if (happened.body.stream.kind == aggregate_kind::session) {
     for (const auto& record : happened.body.events) {
       const auto event = session::aggregate::decode(record);
@@ -117,13 +122,14 @@ void ws_hub::look_at(const commit& happened) {
       const auto same = [&](const ws_caller& who) { return who.session.value == key; };
       if (BERTH_MUTANT(closed_session_lives_on)) continue;
       std::visit(match{[&](const session::closed& e) {
-                         end_sessions(same,
+                         end_sessions(at, same,
                                       e.reason == session::close_reason::revoked ? "revoked"
                                                                                  : "session_closed",
                                       "the session was closed");
                        },
                        [&](const session::handed_over& e) {
                          end_sessions(
+                             at,
                              [&](const auto& who) {
                                return same(who) && who.input_stream != e.input_stream;
                              },
@@ -139,11 +145,11 @@ void ws_hub::look_at(const commit& happened) {
       const auto same = [&](const ws_caller& who) { return who.by.account.value == key; };
       std::visit(match{[&](const account::token_revoked& e) {
                          end_sessions(
-                             [&](const auto& who) { return same(who) && who.token == e.token; },
+                             at, [&](const auto& who) { return same(who) && who.token == e.token; },
                              "revoked", "the token was revoked");
                        },
                        [&](const account::disabled&) {
-                         end_sessions(same, "revoked", "the account was disabled");
+                         end_sessions(at, same, "revoked", "the account was disabled");
                        },
                        [](const auto&) {}},
                  *event);

@@ -36,12 +36,14 @@ class ws_hub : public std::enable_shared_from_this<ws_hub> {
  private:
   struct watched_session {
     ws_caller who;
+    position since;  // the head when it was asked for: only what comes later counts
     session_over over;
   };
   void read_tail();
   void look_at(const commit& happened);
   template <class Chosen>
-  void end_sessions(Chosen chosen, const std::string& code, const std::string& message);
+  void end_sessions(position at, Chosen chosen, const std::string& code,
+                    const std::string& message);
   std::shared_ptr<void> handle_for(std::function<void(ws_hub&)> remove);
 
   const services& given_;

@@ -263,6 +263,52 @@ TEST_CASE(
   CHECK(world.kernel.typed(terminal) == "abc");
 }
 
+TEST_CASE("connection: input goes on when what was refused had been applied before", "[gateway]") {
+  ws_world world;
+  const auto terminal = world.make_terminal();
+  ws_peer peer(world, false);
+  peer.hello();
+  peer.say({{1, open_terminal(terminal, 0, window)}, {1, wire::input{1, "a"}}});
+  (void)peer.heard();
+  world.kernel.with(terminal, [](auto& t) {
+    t.refuse_input = reject(rejection_code::unavailable, "the agent is away");
+  });
+  // A retry, and what was on its way behind it.
+  peer.say({{1, wire::input{1, "a"}}, {1, wire::input{2, "b"}}});
+  CHECK(peer.hear<wire::input_refused>().sequence == 1);
+  peer.say(1, wire::input{3, "c"});
+  CHECK(peer.hear<wire::input_applied>().sequence == 3);
+  CHECK(world.kernel.typed(terminal) == "abc");
+}
+
+TEST_CASE("hub: an end that was read while the watcher waited its turn is told all the same",
+          "[gateway]") {
+  ws_world world;
+  const auto close = [&](const std::string& session) {
+    const auto done = world.below.kernel.system_ask<session::aggregate>(
+        session, session::close{session::close_reason::logout});
+    REQUIRE(done);
+  };
+  std::vector<std::string> told;
+  const auto watch = [&](const std::string& name) {
+    const auto id = derived_id("sess", name, uuid{});
+    const session::open opening{world.account, {"tok_1"}, "test", uuid::derived("input", name)};
+    REQUIRE(world.below.kernel.system_ask<session::aggregate>(id, opening));
+    gateway::ws_caller who;
+    who.session = {id};
+    return std::pair{id, world.hub->watch_session(who, [&told, name](auto code, auto) {
+                       told.push_back(name + " " + code);
+                     })};
+  };
+  const auto first = watch("first");
+  world.run();
+  close(first.first);  // wakes the hub, which has not run yet
+  const auto second = watch("second");
+  close(second.first);
+  world.run();
+  CHECK(told == std::vector<std::string>{"first session_closed", "second session_closed"});
+}
+
 TEST_CASE("connection: what is not there is not found, and the connection goes on", "[gateway]") {
   ws_world world;
   const auto terminal = world.make_terminal();
