@@ -107,7 +107,6 @@ universe::universe(const universe_options& options)
     const auto fate = fate_of(call);
     // Done when the server has given it up, it ends a later life.
     if (fate == call_fate::hangs && call == testing::host_call::stop) ++losses_allowed_[at];
-    if (fate == call_fate::hangs && call == testing::host_call::create) made_late_.insert(at);
     if (options_.traced) world_.note("  host: {} {} {}", name_of(call), at.value, name_of(fate));
     return fate;
   });
@@ -134,7 +133,8 @@ universe::~universe() {
 call_fate universe::fate_of(testing::host_call call) {
   if (call == testing::host_call::adopt) return call_fate::done;
   // Typed keys reach an agent in order or not at all; clients of the gateway count on it.
-  if (call == testing::host_call::terminal_input && wire_) return call_fate::done;
+  if (call == testing::host_call::terminal_input && wire_)
+    return faults_.strikes(fault::calls_refused, 4) ? call_fate::refused : call_fate::done;
   if (faults_.strikes(fault::calls_refused, 10)) return call_fate::refused;
   if (faults_.strikes(fault::calls_hang, 14)) return call_fate::hangs;
   if (faults_.strikes(fault::answers_lost, 10)) return call_fate::answer_lost;
@@ -283,6 +283,9 @@ void universe::finish() {
   }
   check_world();
   clients_.check_watches();
+  // Clients must get what they want by themselves, not only from a server that starts again.
+  if (wire_ && !check_.broken())
+    if (const auto what = wire_->finish()) check_.fail(*what);
   end_process();
   for (int tries = 0; tries < 3; ++tries) {
     clients_.ask_again(true);
@@ -329,8 +332,7 @@ void universe::check_world() {
     if (is_transient) check_.fail("environment " + id.value + " is still " + name);
     if (check_.losses(id) > losses_allowed_[id] + stats_.power_cuts)
       check_.fail("environment " + id.value + " was called lost, and was not");
-    // Nobody knows of what a host made after it was given up, deleted, and the server restarted.
-    if (model->status == status::deleted && server_.host.exists(id) && !made_late_.contains(id))
+    if (model->status == status::deleted && server_.host.exists(id))
       check_.fail("environment " + id.value + " is deleted and still there");
     const auto* account = check_.account(owner);
     if (model->status == status::deleted && account && account->environments.contains(id))

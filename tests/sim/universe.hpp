@@ -66,7 +66,6 @@ class universe {
   std::optional<wire_clients> wire_;
   universe_stats stats_;
   std::map<environment_id, std::uint64_t> losses_allowed_;
-  std::set<environment_id> made_late_;  // their creation hung in the host
   std::uint64_t client_steps_{};
   std::chrono::seconds set_back_{};  // by how much the clock was, in all
   struct rotten_bit {

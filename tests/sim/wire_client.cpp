@@ -53,16 +53,19 @@ std::shared_ptr<wire_typist> wire_client::typist_for(const wire_terminal& termin
   return typist;
 }
 
-void wire_client::type() {
+bool wire_client::type() {
+  bool drives = false;
   for (auto& [number, each] : channels_) {
     auto* view = dynamic_cast<terminal_view*>(each.view.get());
-    if (!view || !view->drives() || !view->wanted() || world_.pick(2) == 0) continue;
+    if (!view || !view->drives() || !view->wanted()) continue;
+    drives = true;
+    if (world_.pick(2) == 0) continue;
     auto frame = view->type();
-    if (session_.empty())
-      view->typist()->refused = true;  // The numbers are of a session not known yet.
-    else if (each.at == place::asked || each.at == place::open)
-      say({{number, std::move(frame)}});
+    if (session_.empty()) view->typist()->withheld = true;
+    if (view->typist()->withheld) continue;
+    if (each.at == place::asked || each.at == place::open) say({{number, std::move(frame)}});
   }
+  return drives;
 }
 
 void wire_client::ask(std::string method, std::string path, std::string body, answered then) {
@@ -210,7 +213,8 @@ bool wire_client::work_that_waited() {
     if (!each.sent && each.send_after <= now) send(id, each, out);
   for (auto& [number, each] : channels_) {
     auto* view = dynamic_cast<terminal_view*>(each.view.get());
-    if (each.at != place::open || !view || !view->typist() || !view->typist()->refused) continue;
+    if (each.at != place::open || !view || !view->typist()) continue;
+    if (!view->typist()->refused && !view->typist()->withheld) continue;
     if (each.open_after > now) continue;
     each.open_after = now + wire_retry_after;
     std::vector<wire::payload> again;
@@ -249,7 +253,7 @@ void wire_client::open(std::uint32_t number, std::vector<wire::frame>& out) {
   auto* view = dynamic_cast<terminal_view*>(what.view.get());
   if (!view || !view->typist()) return;
   // Until the session is known a cut would make its input another session's, applied again.
-  if (session_.empty()) return void(view->typist()->refused = true);
+  if (session_.empty()) return void(view->typist()->withheld = true);
   std::vector<wire::payload> again;
   view->type_again(again);
   for (auto& each : again) out.push_back({number, std::move(each)});

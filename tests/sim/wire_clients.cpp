@@ -32,6 +32,7 @@ struct wire_clients::parts {
   wire_client& somebody() { return clients[world.pick(clients.size())]; }
   wire_habits some_habits();
   void print();
+  void type();
   void ask_something(wire_client& who);
   void make_environment(wire_client& who);
   void make_terminal(wire_client& who, const wire_environment& in);
@@ -88,7 +89,7 @@ void wire_clients::act() {
     case 6:
     case 7:
     case 8:
-      return who.type();
+      return all_->type();
     case 9:
     case 10:
     case 11:
@@ -119,6 +120,13 @@ void wire_clients::parts::print() {
   if (world.terminals.empty()) return;
   auto& on = world.terminals[world.pick(world.terminals.size())];
   world.print(on, 1 + world.pick(world.pick(4) == 0 ? printed_bytes_max : 200));
+}
+
+// Whoever drives a terminal: few do.
+void wire_clients::parts::type() {
+  const auto first = world.pick(clients.size());
+  for (std::size_t i = 0; i < clients.size(); ++i)
+    if (clients[(first + i) % clients.size()].type()) return;
 }
 
 void wire_clients::parts::make_environment(wire_client& who) {

@@ -191,7 +191,7 @@ wire::payload terminal_view::type() {
 
 void terminal_view::type_again(std::vector<wire::payload>& out) const {
   if (!typist_) return;
-  typist_->refused = false;
+  typist_->refused = typist_->withheld = false;
   for (const auto& [number, text] : typist_->unapplied) out.push_back(wire::input{number, text});
 }
 

@@ -14,7 +14,8 @@ struct wire_typist {
   std::uint64_t last{};                                         // number given
   std::deque<std::pair<std::uint64_t, std::string>> unapplied;  // to be sent again
   std::uint64_t applied{};
-  bool refused{};  // send again soon
+  bool refused{};   // send again soon
+  bool withheld{};  // the numbers are of a session not known yet: nothing is sent before them
 };
 
 class terminal_view final : public wire_view {
