@@ -5,6 +5,7 @@
 #include <set>
 
 #include "actors/effects.hpp"
+#include "events/core/mutants.hpp"
 
 namespace berth::actors {
 
@@ -16,7 +17,8 @@ class environment_effects : public effects<environment::aggregate> {
   void reconcile(const environment::state& now, stream_version at) override;
   // What the host has not answered yet it may still do: somebody must be there to undo it.
   bool busy() const override {
-    return unanswered_ > 0 || !execs_.empty() || running_ || is_unsettled();
+    const bool stays = running_ && !BERTH_MUTANT(running_environment_passivated);
+    return unanswered_ > 0 || !execs_.empty() || stays || is_unsettled();
   }
 
  private:

@@ -222,6 +222,8 @@ class shell : public mailbox_actor {
 
   void write(const request_ptr& request, const recorded_key& key, std::uint64_t hash, timestamp now,
              std::vector<typename A::event> events) {
+    if (BERTH_MUTANT(command_without_events_not_recorded) && events.empty() && pending_.empty())
+      return request->finish(answer<A>{version_, at_, false, durable_});
     commit_body body;
     body.stream = entry_->stream;
     body.first = {next_.value + 1};
@@ -350,7 +352,8 @@ class shell : public mailbox_actor {
     events_since_snapshot_ = 0;
     const stream_version upto{version_.value - (BERTH_MUTANT(snapshot_off_by_one) ? 1 : 0)};
     shared_.options.journal.save_snapshot(
-        {entry_->stream, upto, at_, A::fold_version, A::encode_state(*durable_)});
+        {entry_->stream, upto, at_, A::fold_version,
+         A::encode_state(BERTH_MUTANT(snapshot_of_tentative_state) ? *tentative_ : *durable_)});
   }
 
   void passivate() {

@@ -76,6 +76,7 @@ outcome<std::uint64_t> terminal_stream::attach(stream_viewer viewer) {
                   "the terminal has " + std::to_string(viewers_.size()) + " viewers, its bound");
   const auto first = options_.bulk.extent(id_).first;
   if (viewer.cursor == ~std::uint64_t{0}) viewer.cursor = end_;
+  if (BERTH_MUTANT(cursor_beyond_end_pulled_back)) viewer.cursor = std::min(viewer.cursor, end_);
   if (ended_ && viewer.cursor > ended_->final_offset)
     return reject(rejection_code::limit_exceeded,
                   "truncated: the terminal ended at offset " + std::to_string(ended_->final_offset),

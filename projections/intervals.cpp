@@ -4,6 +4,7 @@
 
 #include "events/core/codec.hpp"
 #include "events/core/match.hpp"
+#include "events/core/mutants.hpp"
 #include "projections/interval_row.hpp"
 #include "projections/keys.hpp"
 #include "projections/state_rows.hpp"
@@ -43,6 +44,7 @@ interval interval_of(const std::string& id, const environment::state& during, ti
 timestamp end_of(const environment::event& event, const environment::state& before, timestamp at) {
   const auto* lost = std::get_if<environment::lost>(&event);
   if (lost == nullptr || before.status != status::running) return at;
+  if (BERTH_MUTANT(loss_billed_until_noticed)) return at;
   return std::clamp(lost->alive_until, before.changed_at, std::max(at, before.changed_at));
 }
 

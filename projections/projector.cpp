@@ -4,6 +4,7 @@
 #include <array>
 
 #include "events/core/invariant.hpp"
+#include "events/core/mutants.hpp"
 
 namespace berth {
 namespace {
@@ -44,6 +45,8 @@ projector::projector(const journal& from, view_store& views, std::vector<const p
 
 projector::target projector::opened(const std::string& name, std::uint32_t generation) const {
   const auto checkpoint = views_.checkpoint({name, generation}, partition);
+  if (BERTH_MUTANT(last_commit_folded_again_at_start) && checkpoint)
+    return {generation, checkpoint->offset - 1};
   return {generation, checkpoint ? checkpoint->offset : 0};
 }
 

@@ -6,6 +6,7 @@
 #include "events/core/instance_type.hpp"
 #include "events/core/invariant.hpp"
 #include "events/core/match.hpp"
+#include "events/core/mutants.hpp"
 
 namespace berth::account {
 namespace {
@@ -85,6 +86,7 @@ answer decide_request(const state& now, const request_environment& c, timestamp 
   }
   for (const auto& [id, entry] : now.environments) {
     if (entry.name != c.name) continue;
+    if (BERTH_MUTANT(name_free_until_confirmed) && !entry.confirmed) continue;
     return reject(
         rejection_code::name_taken,
         "the name " + c.name + " is taken by " + id.value + "; choose another or delete that one",

@@ -11,45 +11,54 @@
 
 namespace berth {
 
-#define BERTH_MUTANT_LIST(X)        \
-  /* kernel, journal, domain */     \
-  X(ack_before_sync)                \
-  X(apply_before_append)            \
-  X(refusal_from_tentative)         \
-  X(read_from_tentative)            \
-  X(tentative_kept_after_failure)   \
-  X(snapshot_off_by_one)            \
-  X(dedupe_dropped_at_snapshot)     \
-  X(retry_gets_newest_version)      \
-  X(other_content_taken)            \
-  X(old_command_executed)           \
-  X(deadline_not_rearmed)           \
-  X(other_tenant_served)            \
-  X(watcher_not_told)               \
-  X(effect_repeated_after_recovery) \
-  X(loss_while_down_not_seen)       \
-  X(name_kept_after_delete)         \
-  X(creation_not_completed)         \
-  X(stale_incarnation_accepted)     \
-  X(revoked_token_works)            \
-  X(attach_skips_a_byte)            \
-  X(credit_not_checked)             \
-  X(gap_not_told)                   \
-  X(durable_told_before_sync)       \
-  X(end_recorded_before_sync)       \
-  X(input_applied_twice)            \
-  X(checksum_not_checked)           \
-  X(chain_not_checked)              \
-  /* gateway */                     \
-  X(resume_skips_a_byte)            \
-  X(gap_not_marked)                 \
-  X(credit_of_client_ignored)       \
-  X(foreign_terminal_attachable)    \
-  X(input_stream_lost_at_resume)    \
-  X(closed_session_resumed)         \
-  X(closed_session_lives_on)        \
-  X(feed_resumes_one_late)          \
-  X(output_after_close)
+#define BERTH_MUTANT_LIST(X)             \
+  /* kernel, journal, domain */          \
+  X(ack_before_sync)                     \
+  X(apply_before_append)                 \
+  X(refusal_from_tentative)              \
+  X(read_from_tentative)                 \
+  X(tentative_kept_after_failure)        \
+  X(snapshot_off_by_one)                 \
+  X(dedupe_dropped_at_snapshot)          \
+  X(retry_gets_newest_version)           \
+  X(other_content_taken)                 \
+  X(old_command_executed)                \
+  X(deadline_not_rearmed)                \
+  X(other_tenant_served)                 \
+  X(watcher_not_told)                    \
+  X(effect_repeated_after_recovery)      \
+  X(loss_while_down_not_seen)            \
+  X(name_kept_after_delete)              \
+  X(creation_not_completed)              \
+  X(stale_incarnation_accepted)          \
+  X(revoked_token_works)                 \
+  X(attach_skips_a_byte)                 \
+  X(credit_not_checked)                  \
+  X(gap_not_told)                        \
+  X(durable_told_before_sync)            \
+  X(end_recorded_before_sync)            \
+  X(input_applied_twice)                 \
+  X(checksum_not_checked)                \
+  X(chain_not_checked)                   \
+  /* gateway */                          \
+  X(resume_skips_a_byte)                 \
+  X(gap_not_marked)                      \
+  X(credit_of_client_ignored)            \
+  X(foreign_terminal_attachable)         \
+  X(input_stream_lost_at_resume)         \
+  X(closed_session_resumed)              \
+  X(closed_session_lives_on)             \
+  X(feed_resumes_one_late)               \
+  X(output_after_close)                  \
+  /* fresh eyes */                       \
+  X(snapshot_of_tentative_state)         \
+  X(command_without_events_not_recorded) \
+  X(running_environment_passivated)      \
+  X(cursor_beyond_end_pulled_back)       \
+  X(name_free_until_confirmed)           \
+  X(loss_billed_until_noticed)           \
+  X(last_commit_folded_again_at_start)   \
+  X(refused_input_refused_again)
 
 enum class mutant : unsigned {
   none,

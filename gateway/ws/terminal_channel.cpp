@@ -239,7 +239,9 @@ void terminal_channel::take(wire::input what) {
     return refuse_input(what.sequence,
                         reject(rejection_code::invalid_argument,
                                "input has a sequence from 1 and 1 to 16384 bytes", "input"));
-  const bool after_refused = refused_from_ != 0 && what.sequence > refused_from_;
+  const bool after_refused =
+      refused_from_ != 0 &&
+      what.sequence > refused_from_ - (BERTH_MUTANT(refused_input_refused_again) ? 1 : 0);
   if (after_refused || unapplied_bytes_ + what.bytes.size() > ws_input_unacknowledged_bytes_max)
     return refuse_input(what.sequence,
                         reject(rejection_code::overloaded,
