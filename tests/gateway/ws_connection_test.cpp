@@ -1,4 +1,4 @@
-// A connection from hello to goodbye: sessions, terminals, credit, input, errors.
+// A connection from hello to goodbye: sessions, terminals, credit, errors.
 #include "tests/support/random_frames.hpp"
 #include "tests/support/ws_world.hpp"
 
@@ -224,89 +224,6 @@ TEST_CASE("connection: a client that does not read holds a bounded queue, and lo
   const auto heard = peer.heard();
   for (std::uint32_t i = 0; i < 40; ++i)
     CHECK(output_of(heard, i + 1, 0) == noise(600'000, 100 + i));
-}
-
-TEST_CASE(
-    "connection: input is applied once over reconnects, and refused with its sequence when it "
-    "cannot be",
-    "[gateway]") {
-  ws_world world;
-  const auto terminal = world.make_terminal();
-  std::string session;
-  {
-    ws_peer peer(world, false);
-    peer.hello();
-    session = peer.hear<wire::welcome>().session;
-    peer.say({{1, open_terminal(terminal, 0, window)},
-              {1, wire::input{1, "a"}},
-              {1, wire::input{2, "b"}}});
-    (void)peer.heard();
-  }
-  ws_peer peer(world, false);
-  peer.hello(session);
-  (void)peer.heard();
-  peer.say({{1, open_terminal(terminal, 0, window)},
-            {1, wire::input{1, "a"}},
-            {1, wire::input{2, "b"}},
-            {1, wire::input{3, "c"}}});
-  (void)peer.heard();
-  CHECK(world.kernel.typed(terminal) == "abc");
-
-  peer.say(1, wire::input{4, std::string(16'385, 'x')});
-  CHECK(peer.hear<wire::input_refused>().code == "invalid_argument");
-  peer.say(1, wire::input{0, "x"});
-  CHECK(peer.hear<wire::input_refused>().code == "invalid_argument");
-  peer.say(2, open_terminal(terminal, 0, 0, false));
-  (void)peer.heard();
-  peer.say(2, wire::input{4, "x"});
-  CHECK(peer.hear<wire::input_refused>().code == "forbidden");
-  CHECK(world.kernel.typed(terminal) == "abc");
-}
-
-TEST_CASE("connection: input goes on when what was refused had been applied before", "[gateway]") {
-  ws_world world;
-  const auto terminal = world.make_terminal();
-  ws_peer peer(world, false);
-  peer.hello();
-  peer.say({{1, open_terminal(terminal, 0, window)}, {1, wire::input{1, "a"}}});
-  (void)peer.heard();
-  world.kernel.with(terminal, [](auto& t) {
-    t.refuse_input = reject(rejection_code::unavailable, "the agent is away");
-  });
-  // A retry, and what was on its way behind it.
-  peer.say({{1, wire::input{1, "a"}}, {1, wire::input{2, "b"}}});
-  CHECK(peer.hear<wire::input_refused>().sequence == 1);
-  peer.say(1, wire::input{3, "c"});
-  CHECK(peer.hear<wire::input_applied>().sequence == 3);
-  CHECK(world.kernel.typed(terminal) == "abc");
-}
-
-TEST_CASE("hub: an end that was read while the watcher waited its turn is told all the same",
-          "[gateway]") {
-  ws_world world;
-  const auto close = [&](const std::string& session) {
-    const auto done = world.below.kernel.system_ask<session::aggregate>(
-        session, session::close{session::close_reason::logout});
-    REQUIRE(done);
-  };
-  std::vector<std::string> told;
-  const auto watch = [&](const std::string& name) {
-    const auto id = derived_id("sess", name, uuid{});
-    const session::open opening{world.account, {"tok_1"}, "test", uuid::derived("input", name)};
-    REQUIRE(world.below.kernel.system_ask<session::aggregate>(id, opening));
-    gateway::ws_caller who;
-    who.session = {id};
-    return std::pair{id, world.hub->watch_session(who, [&told, name](auto code, auto) {
-                       told.push_back(name + " " + code);
-                     })};
-  };
-  const auto first = watch("first");
-  world.run();
-  close(first.first);  // wakes the hub, which has not run yet
-  const auto second = watch("second");
-  close(second.first);
-  world.run();
-  CHECK(told == std::vector<std::string>{"first session_closed", "second session_closed"});
 }
 
 TEST_CASE("connection: what is not there is not found, and the connection goes on", "[gateway]") {

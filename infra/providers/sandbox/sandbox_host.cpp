@@ -37,8 +37,7 @@ std::string tag_of(const std::string& data_dir) {
   return text;
 }
 
-std::vector<adopted_environment> values_of(
-    std::map<environment_id, adopted_environment>&& found) {
+std::vector<adopted_environment> values_of(std::map<environment_id, adopted_environment>&& found) {
   std::vector<adopted_environment> all;
   all.reserve(found.size());
   for (auto& [id, each] : found) all.push_back(std::move(each));

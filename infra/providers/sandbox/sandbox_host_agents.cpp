@@ -12,7 +12,7 @@ host_error another_life(const environment_id& id) {
           "environment " + id.value + " was started again since; what ran in it before is gone",
           "look at what the command did, then run it again"};
 }
-}
+}  // namespace
 
 void sandbox_host::exec(const environment_id& id, const exec_request& request,
                         host_completion<exec_output> done) {

@@ -1,0 +1,64 @@
+// What is typed into a terminal: applied once, in order, whatever is refused in between.
+#include "tests/support/ws_world.hpp"
+
+using namespace berth;
+using namespace berth::testing;
+
+namespace {
+constexpr std::uint64_t window = 262'144;
+}  // namespace
+
+TEST_CASE(
+    "connection: input is applied once over reconnects, and refused with its sequence when it "
+    "cannot be",
+    "[gateway]") {
+  ws_world world;
+  const auto terminal = world.make_terminal();
+  std::string session;
+  {
+    ws_peer peer(world, false);
+    peer.hello();
+    session = peer.hear<wire::welcome>().session;
+    peer.say({{1, open_terminal(terminal, 0, window)},
+              {1, wire::input{1, "a"}},
+              {1, wire::input{2, "b"}}});
+    (void)peer.heard();
+  }
+  ws_peer peer(world, false);
+  peer.hello(session);
+  (void)peer.heard();
+  peer.say({{1, open_terminal(terminal, 0, window)},
+            {1, wire::input{1, "a"}},
+            {1, wire::input{2, "b"}},
+            {1, wire::input{3, "c"}}});
+  (void)peer.heard();
+  CHECK(world.kernel.typed(terminal) == "abc");
+
+  peer.say(1, wire::input{4, std::string(16'385, 'x')});
+  CHECK(peer.hear<wire::input_refused>().code == "invalid_argument");
+  peer.say(1, wire::input{0, "x"});
+  CHECK(peer.hear<wire::input_refused>().code == "invalid_argument");
+  peer.say(2, open_terminal(terminal, 0, 0, false));
+  (void)peer.heard();
+  peer.say(2, wire::input{4, "x"});
+  CHECK(peer.hear<wire::input_refused>().code == "forbidden");
+  CHECK(world.kernel.typed(terminal) == "abc");
+}
+
+TEST_CASE("connection: input goes on when what was refused had been applied before", "[gateway]") {
+  ws_world world;
+  const auto terminal = world.make_terminal();
+  ws_peer peer(world, false);
+  peer.hello();
+  peer.say({{1, open_terminal(terminal, 0, window)}, {1, wire::input{1, "a"}}});
+  (void)peer.heard();
+  world.kernel.with(terminal, [](auto& t) {
+    t.refuse_input = reject(rejection_code::unavailable, "the agent is away");
+  });
+  // A retry, and what was on its way behind it.
+  peer.say({{1, wire::input{1, "a"}}, {1, wire::input{2, "b"}}});
+  CHECK(peer.hear<wire::input_refused>().sequence == 1);
+  peer.say(1, wire::input{3, "c"});
+  CHECK(peer.hear<wire::input_applied>().sequence == 3);
+  CHECK(world.kernel.typed(terminal) == "abc");
+}
