@@ -261,15 +261,17 @@ void terminal_channel::applied(std::uint64_t sequence) {
     unapplied_bytes_ -= unapplied_.front().second;
     unapplied_.pop_front();
   }
-  // A retry may be refused of what was applied long ago: the client need not send it again.
-  if (sequence >= refused_from_) refused_from_ = 0;
-  host_.send_now(number_, wire::input_applied{sequence});
+  applied_ = std::max(applied_, sequence);
+  if (applied_ >= refused_from_) refused_from_ = 0;
+  host_.send_now(number_, wire::input_applied{applied_});
 }
 
 // A terminal that cannot be reached now (its agent is away, too much waits) refuses a frame and, by
 // their gap, all that were on their way behind it: for the client both mean the same, send again
 // from the first refused one.
 void terminal_channel::refuse_input(std::uint64_t sequence, const rejection& why) {
+  // A retry of what was applied long ago; the client does not wait for it any more.
+  if (sequence != 0 && sequence <= applied_) return applied(sequence);
   std::erase_if(unapplied_, [&](const auto& sent) {
     if (sent.first != sequence) return false;
     unapplied_bytes_ -= sent.second;

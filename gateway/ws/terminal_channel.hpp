@@ -70,6 +70,7 @@ class terminal_channel : public ws_channel, public std::enable_shared_from_this<
 
   std::deque<std::pair<std::uint64_t, std::size_t>> unapplied_;  // sequence, bytes
   std::size_t unapplied_bytes_{};
+  std::uint64_t applied_{};       // the highest number known to be applied
   std::uint64_t refused_from_{};  // 0 = none; later input is refused until this one comes again
 };
 

@@ -50,15 +50,25 @@ TEST_CASE("connection: input goes on when what was refused had been applied befo
   const auto terminal = world.make_terminal();
   ws_peer peer(world, false);
   peer.hello();
+  const auto peer_session = peer.hear<wire::welcome>().session;
   peer.say({{1, open_terminal(terminal, 0, window)}, {1, wire::input{1, "a"}}});
   (void)peer.heard();
   world.kernel.with(terminal, [](auto& t) {
     t.refuse_input = reject(rejection_code::unavailable, "the agent is away");
   });
-  // A retry, and what was on its way behind it.
-  peer.say({{1, wire::input{1, "a"}}, {1, wire::input{2, "b"}}});
-  CHECK(peer.hear<wire::input_refused>().sequence == 1);
-  peer.say(1, wire::input{3, "c"});
-  CHECK(peer.hear<wire::input_applied>().sequence == 3);
-  CHECK(world.kernel.typed(terminal) == "abc");
+  SECTION("and this connection knows") {
+    peer.say(1, wire::input{1, "a"});
+    CHECK(peer.hear<wire::input_applied>().sequence == 1);
+  }
+  SECTION("and this connection learns it from the answer to the next") {
+    ws_peer again(world, false);
+    again.hello(peer_session);
+    again.say(1, open_terminal(terminal, 0, window));
+    (void)again.heard();
+    again.say({{1, wire::input{1, "a"}}, {1, wire::input{2, "b"}}});
+    CHECK(again.hear<wire::input_refused>().sequence == 1);
+    again.say(1, wire::input{3, "c"});
+    CHECK(again.hear<wire::input_applied>().sequence == 3);
+    CHECK(world.kernel.typed(terminal) == "abc");
+  }
 }
