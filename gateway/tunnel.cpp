@@ -99,13 +99,6 @@ class tunnel : public live_connection, public std::enable_shared_from_this<tunne
 
 }  // namespace
 
-std::shared_ptr<const int> own_descriptor(int descriptor) {
-  return {new int(descriptor), [](const int* owned) {
-            ::close(*owned);
-            delete owned;
-          }};
-}
-
 void join_tunnel(std::unique_ptr<byte_stream> client, std::shared_ptr<const int> inside,
                  std::string early, const std::shared_ptr<connection_table>& connections,
                  std::shared_ptr<const void> keep) {
