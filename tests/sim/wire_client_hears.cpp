@@ -16,12 +16,10 @@ bool well_done(std::uint16_t status) {
   return status >= 200 && status < 300;
 }
 
-// A retry whose id has left the deduplication window is refused, and tells no more of the command.
-// The clock may have gone back since the server saw it.
-bool is_too_old(const wire::response& what, const std::string& key, timestamp now) {
+// A retry whose id has left the deduplication window is refused; one that leaves it between the two
+// halves of a creation may be answered anew. The clock may have gone back since the server saw it.
+bool left_window(const std::string& key, timestamp now) {
   constexpr std::chrono::hours surely_inside{23};
-  if (what.status != 409 || what.body.bytes.find("command_too_old") == std::string::npos)
-    return false;
   const auto id = uuid::parse(key);
   return id && from_us(id->v7_time_ms().value_or(0) * 1'000) + surely_inside < now;
 }
@@ -164,7 +162,7 @@ void wire_client::finished(std::uint32_t id, const wire::response& what) {
   }
   auto done = std::move(asked);
   requests_.erase(id);
-  if (is_too_old(what, done.key, world_.server.clock.now())) return;
+  if (left_window(done.key, world_.server.clock.now())) return;
   if (done.method != "GET") {
     const auto [first, fresh] =
         world_.answers.try_emplace(done.key, wire_answer{what.status, what.body.bytes});
