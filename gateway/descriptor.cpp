@@ -1,6 +1,6 @@
 #include "gateway/descriptor.hpp"
 
-#include <unistd.h>
+#include <boost/asio/detail/socket_types.hpp>  // ::close, where there is one
 
 namespace berth::gateway {
 
