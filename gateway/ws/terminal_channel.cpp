@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
 
 #include "events/core/invariant.hpp"
 #include "events/core/mutants.hpp"
@@ -239,16 +240,17 @@ void terminal_channel::take(wire::input what) {
     return refuse_input(what.sequence,
                         reject(rejection_code::invalid_argument,
                                "input has a sequence from 1 and 1 to 16384 bytes", "input"));
-  const bool after_refused =
-      refused_from_ != 0 &&
-      what.sequence > refused_from_ - (BERTH_MUTANT(refused_input_refused_again) ? 1 : 0);
-  if (after_refused || unapplied_bytes_ + what.bytes.size() > ws_input_unacknowledged_bytes_max)
+  // The client was told to send again from the refused one on.
+  if (refused_from_ != 0 &&
+      what.sequence > refused_from_ - (BERTH_MUTANT(refused_input_refused_again) ? 1 : 0)) {
+    if (dropped_from_ == 0 || what.sequence < dropped_from_) dropped_from_ = what.sequence;
+    return;
+  }
+  if (unapplied_bytes_ + what.bytes.size() > ws_input_unacknowledged_bytes_max)
     return refuse_input(what.sequence,
-                        reject(rejection_code::overloaded,
-                               after_refused ? "an earlier frame was refused: send that one first"
-                                             : "64 KiB of input wait to be applied"));
-  refused_from_ = 0;
-  unapplied_.emplace_back(what.sequence, what.bytes.size());
+                        reject(rejection_code::overloaded, "64 KiB of input wait to be applied"));
+  refused_from_ = dropped_from_ = 0;
+  unapplied_.push_back({what.sequence, what.bytes.size(), false});
   unapplied_bytes_ += what.bytes.size();
   if (attachment_)
     attachment_->input(what.sequence, std::move(what.bytes));
@@ -257,31 +259,42 @@ void terminal_channel::take(wire::input what) {
 }
 
 void terminal_channel::applied(std::uint64_t sequence) {
-  while (!unapplied_.empty() && unapplied_.front().first <= sequence) {
-    unapplied_bytes_ -= unapplied_.front().second;
-    unapplied_.pop_front();
-  }
   applied_ = std::max(applied_, sequence);
-  if (applied_ >= refused_from_) refused_from_ = 0;
+  std::erase_if(unapplied_, [&](const sent_input& sent) {
+    if (sent.sequence > applied_) return false;
+    unapplied_bytes_ -= sent.bytes;
+    return true;
+  });
   host_.send_now(number_, wire::input_applied{applied_});
+  if (refused_from_ == 0 || applied_ < refused_from_) return;
+  // What was refused had been applied before; what was dropped because of it was not.
+  refused_from_ = 0;
+  if (const auto dropped = std::exchange(dropped_from_, 0); dropped > applied_)
+    refuse_input(dropped, reject(rejection_code::overloaded, "an earlier frame was refused"));
 }
 
 // A terminal that cannot be reached now (its agent is away, too much waits) refuses a frame and, by
-// their gap, all that were on their way behind it: for the client both mean the same, send again
-// from the first refused one.
+// their gap, all that were on their way behind it. Only the first is told: the client sends again
+// from there, and what it was told of the others would take the link from the output.
 void terminal_channel::refuse_input(std::uint64_t sequence, const rejection& why) {
   // A retry of what was applied long ago; the client does not wait for it any more.
   if (sequence != 0 && sequence <= applied_) return applied(sequence);
-  std::erase_if(unapplied_, [&](const auto& sent) {
-    if (sent.first != sequence) return false;
-    unapplied_bytes_ -= sent.second;
-    return true;
-  });
+  const auto answered =
+      std::find_if(unapplied_.begin(), unapplied_.end(),
+                   [&](const sent_input& sent) { return sent.sequence == sequence; });
+  if (answered != unapplied_.end()) {
+    const bool is_told = answered->behind_refused && why == rejection_code::wrong_state;
+    unapplied_bytes_ -= answered->bytes;
+    unapplied_.erase(answered);
+    if (is_told) return;
+  }
   const bool passes = why == rejection_code::overloaded || why == rejection_code::unavailable;
-  if (passes && (refused_from_ == 0 || sequence < refused_from_)) refused_from_ = sequence;
-  const bool behind_refused =
-      why == rejection_code::wrong_state && refused_from_ != 0 && sequence > refused_from_;
-  const auto code = passes || behind_refused ? rejection_code::overloaded : why.code;
+  if (passes) {
+    if (refused_from_ == 0 || sequence < refused_from_) refused_from_ = sequence;
+    for (auto& sent : unapplied_)
+      if (sent.sequence > sequence) sent.behind_refused = true;
+  }
+  const auto code = passes ? rejection_code::overloaded : why.code;
   host_.send_now(number_, wire::input_refused{sequence, name_of(code), utf8_of(why.message)});
 }
 

@@ -68,10 +68,17 @@ class terminal_channel : public ws_channel, public std::enable_shared_from_this<
   std::uint64_t durable_{};
   std::uint64_t durable_told_{};
 
-  std::deque<std::pair<std::uint64_t, std::size_t>> unapplied_;  // sequence, bytes
+  // Input on its way to the agent, which answers in order; a retry stands beside its first try.
+  struct sent_input {
+    std::uint64_t sequence{};
+    std::size_t bytes{};
+    bool behind_refused{};  // an earlier number was refused since: this one makes a gap
+  };
+  std::deque<sent_input> unapplied_;
   std::size_t unapplied_bytes_{};
   std::uint64_t applied_{};       // the highest number known to be applied
-  std::uint64_t refused_from_{};  // 0 = none; later input is refused until this one comes again
+  std::uint64_t refused_from_{};  // 0 = none; later input is dropped until this one comes again
+  std::uint64_t dropped_from_{};  // the lowest dropped since, 0 = none
 };
 
 }  // namespace berth::gateway

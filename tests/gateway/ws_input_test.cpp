@@ -72,3 +72,27 @@ TEST_CASE("connection: input goes on when what was refused had been applied befo
     CHECK(world.kernel.typed(terminal) == "abc");
   }
 }
+
+TEST_CASE("connection: of frames that are refused together only the first is told", "[gateway]") {
+  ws_world world;
+  const auto terminal = world.make_terminal();
+  ws_peer peer(world, false);
+  peer.hello();
+  peer.say(1, open_terminal(terminal, 0, window));
+  (void)peer.heard();
+  world.kernel.with(terminal, [](auto& t) {
+    t.refuse_input = reject(rejection_code::unavailable, "the agent is away");
+  });
+  const std::vector<wire::frame> typed{
+      {1, wire::input{1, "a"}}, {1, wire::input{2, "b"}}, {1, wire::input{3, "c"}}};
+  peer.say(typed);
+  const auto refused = peer.hear<wire::input_refused>();
+  CHECK(refused.sequence == 1);
+  CHECK(refused.code == "overloaded");
+  peer.say(1, wire::input{4, "d"});  // before it sends again
+  CHECK(peer.heard().empty());
+  peer.say(typed);
+  peer.say(1, wire::input{4, "d"});
+  (void)peer.heard();
+  CHECK(world.kernel.typed(terminal) == "abcd");
+}
