@@ -12,6 +12,7 @@ constexpr std::size_t client_steps_a_round = 8;  // at most
 constexpr std::size_t server_steps_a_round = 48;
 constexpr std::size_t steps_until_dead_max = 64;
 constexpr std::size_t gateway_clients_max = 3;
+constexpr std::size_t gateway_steps_a_round = 10;  // fewer
 
 kernel_limits limits_of(const fault_plan& faults) {
   kernel_limits limits;
@@ -177,7 +178,7 @@ void universe::round() {
 }
 
 void universe::use_gateway() {
-  for (auto i = random_.below(4); i > 0; --i) wire_->act();
+  for (auto i = random_.below(gateway_steps_a_round); i > 0; --i) wire_->act();
   if (random_.one_in(60)) views_->rebuild_soon();
   if (const auto& what = wire_->broken()) check_.fail(*what);
   if (const auto& what = views_->broken()) check_.fail(*what);

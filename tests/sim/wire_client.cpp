@@ -8,7 +8,7 @@ namespace berth::sim {
 
 namespace {
 
-constexpr std::uint64_t reconnect_ms_max = 3000;
+constexpr std::uint64_t reconnect_ms_max = 500;
 }  // namespace
 
 // What its user does.
@@ -35,6 +35,12 @@ bool wire_client::looks_at_feed() const {
   return std::any_of(channels_.begin(), channels_.end(), [](const auto& each) {
     return dynamic_cast<feed_view*>(each.second.view.get()) != nullptr;
   });
+}
+
+wire_terminal* wire_client::looks_at_terminal() const {
+  for (const auto& [number, each] : channels_)
+    if (auto* view = dynamic_cast<terminal_view*>(each.view.get())) return &view->terminal();
+  return nullptr;
 }
 
 bool wire_client::drives(const wire_terminal& terminal) const {

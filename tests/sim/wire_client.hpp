@@ -43,6 +43,7 @@ class wire_client {
   void cut(bool silently);
   void hang_up();
   void stall(bool on) { stalled_ = on; }
+  bool is_stalled() const { return stalled_; }
   void server_died();
 
   // One thing: connects, hears a message, notices that the connection is over.
@@ -52,6 +53,7 @@ class wire_client {
   std::size_t account() const { return account_; }
   std::size_t views() const { return channels_.size(); }
   bool looks_at_feed() const;
+  wire_terminal* looks_at_terminal() const;  // one of them, if any
   bool drives(const wire_terminal& terminal) const;
   std::shared_ptr<wire_typist> typist_for(const wire_terminal& terminal);
   std::optional<std::string> missing();

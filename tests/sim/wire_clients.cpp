@@ -14,7 +14,8 @@ constexpr std::size_t environments_max = 3;  // of all tenants
 constexpr std::size_t terminals_max = 4;
 constexpr std::size_t views_max = 3;  // of one client
 constexpr std::size_t printed_bytes_max = 6000;
-constexpr int patience_rounds = 20;
+constexpr std::size_t stalled_bytes_max = 1500;
+constexpr int patience_rounds = 20;  // in which nothing changes
 constexpr std::chrono::seconds patience_round{10};
 
 std::string id_in(const wire::response& given, const char* what) {
@@ -33,6 +34,8 @@ struct wire_clients::parts {
   wire_habits some_habits();
   void print();
   void type();
+  void stall(wire_client& who);
+  void stop_looking(wire_client& who);
   void ask_something(wire_client& who);
   void make_environment(wire_client& who);
   void make_terminal(wire_client& who, const wire_environment& in);
@@ -100,12 +103,12 @@ void wire_clients::act() {
     case 15:
       return all_->look_at_something(who);
     case 16:
-      return who.stop_looking();
+      return all_->stop_looking(who);
     case 17:
     case 18:
       return who.cut(world.pick(4) == 0);
     case 19:
-      return who.stall(true);
+      return all_->stall(who);
     case 20:
     case 21:
       return who.stall(false);
@@ -120,6 +123,19 @@ void wire_clients::parts::print() {
   if (world.terminals.empty()) return;
   auto& on = world.terminals[world.pick(world.terminals.size())];
   world.print(on, 1 + world.pick(world.pick(4) == 0 ? printed_bytes_max : 200));
+}
+
+// Something comes meanwhile.
+void wire_clients::parts::stall(wire_client& who) {
+  who.stall(true);
+  if (auto* on = who.looks_at_terminal()) world.print(*on, 1 + world.pick(stalled_bytes_max));
+}
+
+// Rather who does not read: what waits for it must not come behind the answer.
+void wire_clients::parts::stop_looking(wire_client& who) {
+  const auto stalled =
+      std::find_if(clients.begin(), clients.end(), [](auto& each) { return each.is_stalled(); });
+  return stalled == clients.end() ? who.stop_looking() : stalled->stop_looking();
 }
 
 // Whoever drives a terminal: few do.
@@ -264,7 +280,9 @@ std::optional<std::string> wire_clients::finish() {
   std::optional<std::string> missing;
   for (int i = 0; i < patience_rounds && !world.broken; ++i) {
     world.server.pass(patience_round);
-    if (!(missing = all_->missing())) break;
+    const auto before = std::exchange(missing, all_->missing());
+    if (!missing) break;
+    if (missing != before) i = 0;  // a small window on a slow link
   }
   if (missing) world.fail(*missing);
   return world.broken;
