@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Runs the benchmark drivers and says which goals are met.
 
-./dev bench [--quick] [--runs N] [--only NAME] [--json FILE]. Each driver is a program of its own that
-prints JSON lines on stdout and a table on stderr. A figure is the median of the runs, its spread beside
-it; so are the disk's own sync time and the machine's load, for figures of different runs are compared
-by ratio only. It ends with the goals missed and a line `N of M goals met`.
+./dev bench [--quick] [--runs N] [--only NAME] [--json FILE]. Each driver is a program of its own
+that prints JSON lines on stdout and a table on stderr. A figure is the median of the runs, its
+spread beside it; so are the disk's own sync time and the machine's load, for figures of different
+runs are compared by ratio only. It ends with every goal and a line `N of M goals met`.
 """
 import argparse
 import json
@@ -111,8 +111,8 @@ def check(rows, names):
         good = value >= goal if at_least else value <= goal
         met, missed = met + good, missed + (not good)
         sign = ">=" if at_least else "<="
-        print(f"{'met' if good else 'missed':<7} {what}: {value:,.4g} ({least:,.4g} to {most:,.4g}), "
-              f"goal {sign} {goal:,.4g}{how}")
+        print(f"{'met' if good else 'missed':<7} {what}: {value:,.4g} "
+              f"({least:,.4g} to {most:,.4g}), goal {sign} {goal:,.4g}{how}")
     print(f"{met} of {met + missed} goals met")
 
 
@@ -146,8 +146,8 @@ def main():
             json.dump(rows, file, indent=1)
     disk = figure(rows, "journal", "disk", "p50_us")
     if disk:
-        print(f"disk: append 4 KiB and fdatasync p50 {disk['p50_us']:.0f} us, "
-              f"p99 {disk['p99_us']:.0f} us; load {rows[-1]['load_1m']:.1f} on {os.cpu_count()} cores")
+        print(f"disk: append 4 KiB and fdatasync p50 {disk['p50_us']:.0f} us, p99 "
+              f"{disk['p99_us']:.0f} us; load {rows[-1]['load_1m']:.1f}, {os.cpu_count()} cores")
     check(rows, names)
     sys.exit(1 if failed else 0)
 
