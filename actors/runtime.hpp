@@ -31,8 +31,8 @@ struct runtime {
   const std::shared_ptr<void> alive = std::make_shared<char>();
   std::atomic<std::size_t> environments_running{0};
 
-  // What the host had running when this server came up, by id: written once, then `adoption_known`
-  // is set. Until then no effect compares what a state wants with what the world has, because the
+  // What the host had when this server came up, by id, and its life if it ran: written once, then
+  // `adoption_known` is set. Until then no effect compares what a state wants with what the world has, because the
   // world is not known.
   std::map<environment_id, incarnation> adopted;
   std::atomic<bool> adoption_known{false};

@@ -203,7 +203,7 @@ class environment_host {
   // its end.
   virtual void follow_terminal(const environment_id& id, const terminal_id& terminal,
                                std::uint64_t from) = 0;
-  // Answered in order: one that is refused before what was sent behind it.
+  // A refusal comes no later than the answers to what was sent after it.
   virtual void terminal_input(const environment_id& id, const terminal_id& terminal,
                               const input_stream_id& stream, std::uint64_t sequence,
                               std::string bytes, host_completion<input_outcome> done) = 0;

@@ -54,7 +54,7 @@ class terminal_channel::relay : public terminal_viewer {
     tell([=](terminal_channel& c) { c.applied(sequence); });
   }
   void input_refused(std::uint64_t sequence, const rejection& why) override {
-    tell([=](terminal_channel& c) { c.refuse_input(sequence, why); });
+    tell([=](terminal_channel& c) { c.refused_by_agent(sequence, why); });
   }
   void ended(const terminal::ended& end) override {
     tell([=](terminal_channel& c) {
@@ -234,22 +234,24 @@ void terminal_channel::grant() {
 
 void terminal_channel::take(wire::input what) {
   if (asked_.right != wire::right::drive)
-    return refuse_input(what.sequence,
-                        reject(rejection_code::forbidden, "the channel only views", "right"));
+    return say_refused(what.sequence,
+                       reject(rejection_code::forbidden, "the channel only views", "right"));
   if (what.sequence == 0 || what.bytes.empty() || what.bytes.size() > wire::input_bytes_max)
-    return refuse_input(what.sequence,
-                        reject(rejection_code::invalid_argument,
-                               "input has a sequence from 1 and 1 to 16384 bytes", "input"));
+    return say_refused(what.sequence,
+                       reject(rejection_code::invalid_argument,
+                              "input has a sequence from 1 and 1 to 16384 bytes", "input"));
+  if (what.sequence <= applied_) return applied(what.sequence);
   // The client was told to send again from the refused one on.
   if (refused_from_ != 0 &&
       what.sequence > refused_from_ - (BERTH_MUTANT(refused_input_refused_again) ? 1 : 0)) {
-    if (dropped_from_ == 0 || what.sequence < dropped_from_) dropped_from_ = what.sequence;
+    dropped_from_ = dropped_from_ == 0 ? what.sequence : std::min(dropped_from_, what.sequence);
+    dropped_last_ = std::max(dropped_last_, what.sequence);
     return;
   }
-  if (unapplied_bytes_ + what.bytes.size() > ws_input_unacknowledged_bytes_max)
-    return refuse_input(what.sequence,
-                        reject(rejection_code::overloaded, "64 KiB of input wait to be applied"));
-  refused_from_ = dropped_from_ = 0;
+  if (unapplied_bytes_ + what.bytes.size() > ws_input_unacknowledged_bytes_max ||
+      unapplied_.size() >= ws_input_unacknowledged_frames_max)
+    return refuse_for_now(what.sequence, "64 KiB or 4096 frames of input wait to be applied");
+  refused_from_ = dropped_from_ = dropped_last_ = 0;
   unapplied_.push_back({what.sequence, what.bytes.size(), false});
   unapplied_bytes_ += what.bytes.size();
   if (attachment_)
@@ -268,34 +270,41 @@ void terminal_channel::applied(std::uint64_t sequence) {
   host_.send_now(number_, wire::input_applied{applied_});
   if (refused_from_ == 0 || applied_ < refused_from_) return;
   // What was refused had been applied before; what was dropped because of it was not.
-  refused_from_ = 0;
-  if (const auto dropped = std::exchange(dropped_from_, 0); dropped > applied_)
-    refuse_input(dropped, reject(rejection_code::overloaded, "an earlier frame was refused"));
+  const auto next = std::max(dropped_from_, applied_ + 1);
+  const bool is_lost = dropped_last_ > applied_;
+  refused_from_ = dropped_from_ = dropped_last_ = 0;
+  if (is_lost) refuse_for_now(next, "an earlier frame was refused");
 }
 
-// A terminal that cannot be reached now (its agent is away, too much waits) refuses a frame and, by
-// their gap, all that were on their way behind it. Only the first is told: the client sends again
-// from there, and what it was told of the others would take the link from the output.
-void terminal_channel::refuse_input(std::uint64_t sequence, const rejection& why) {
+// The agent's answer, or that there is none. A frame behind one that was refused is refused too, by
+// its gap or for the same reason: the client knows, and sends all of them again.
+void terminal_channel::refused_by_agent(std::uint64_t sequence, const rejection& why) {
   // A retry of what was applied long ago; the client does not wait for it any more.
-  if (sequence != 0 && sequence <= applied_) return applied(sequence);
+  if (sequence <= applied_) return applied(sequence);
   const auto answered =
       std::find_if(unapplied_.begin(), unapplied_.end(),
                    [&](const sent_input& sent) { return sent.sequence == sequence; });
+  const bool is_known = answered != unapplied_.end() && answered->behind_refused;
   if (answered != unapplied_.end()) {
-    const bool is_told = answered->behind_refused && why == rejection_code::wrong_state;
     unapplied_bytes_ -= answered->bytes;
     unapplied_.erase(answered);
-    if (is_told) return;
   }
   const bool passes = why == rejection_code::overloaded || why == rejection_code::unavailable;
-  if (passes) {
-    if (refused_from_ == 0 || sequence < refused_from_) refused_from_ = sequence;
-    for (auto& sent : unapplied_)
-      if (sent.sequence > sequence) sent.behind_refused = true;
-  }
-  const auto code = passes ? rejection_code::overloaded : why.code;
-  host_.send_now(number_, wire::input_refused{sequence, name_of(code), utf8_of(why.message)});
+  if (is_known && (passes || why == rejection_code::wrong_state)) return;
+  passes ? refuse_for_now(sequence, why.message) : say_refused(sequence, why);
+}
+
+// Only the first refused frame is told: what was said of every one behind it would take a slow link
+// from the output.
+void terminal_channel::refuse_for_now(std::uint64_t sequence, const std::string& why) {
+  refused_from_ = refused_from_ == 0 ? sequence : std::min(refused_from_, sequence);
+  for (auto& sent : unapplied_)
+    if (sent.sequence > sequence) sent.behind_refused = true;
+  say_refused(sequence, reject(rejection_code::overloaded, why));
+}
+
+void terminal_channel::say_refused(std::uint64_t sequence, const rejection& why) {
+  host_.send_now(number_, wire::input_refused{sequence, name_of(why.code), utf8_of(why.message)});
 }
 
 void terminal_channel::take(const wire::resize& what) {

@@ -48,7 +48,9 @@ class terminal_channel : public ws_channel, public std::enable_shared_from_this<
   void take(wire::input what);
   void take(const wire::resize& what);
   void take(const wire::take_drive&);
-  void refuse_input(std::uint64_t sequence, const rejection& why);
+  void refused_by_agent(std::uint64_t sequence, const rejection& why);
+  void refuse_for_now(std::uint64_t sequence, const std::string& why);
+  void say_refused(std::uint64_t sequence, const rejection& why);
   void grant();
   std::uint64_t grant_limit() const;
 
@@ -72,13 +74,14 @@ class terminal_channel : public ws_channel, public std::enable_shared_from_this<
   struct sent_input {
     std::uint64_t sequence{};
     std::size_t bytes{};
-    bool behind_refused{};  // an earlier number was refused since: this one makes a gap
+    bool behind_refused{};  // an earlier number was refused since, and the client was told
   };
   std::deque<sent_input> unapplied_;
   std::size_t unapplied_bytes_{};
   std::uint64_t applied_{};       // the highest number known to be applied
   std::uint64_t refused_from_{};  // 0 = none; later input is dropped until this one comes again
   std::uint64_t dropped_from_{};  // the lowest dropped since, 0 = none
+  std::uint64_t dropped_last_{};  // … and the highest
 };
 
 }  // namespace berth::gateway

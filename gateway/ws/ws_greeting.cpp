@@ -31,6 +31,7 @@ void ws_greeting::begin(wire::hello said, std::optional<identity> shown, complet
   done_ = std::move(done);
   over_ = std::move(over);
   connection_ = fresh_uuid(given_).text();
+  since_ = given_.journal.head();
   if (said_.token.empty()) {
     if (shown) return identified(std::move(*shown));
     return identified(reject(rejection_code::unauthenticated,
@@ -56,6 +57,7 @@ void ws_greeting::open_session() {
   const auto how = meta();
   who_.session.value = derived_id("sess", who_.by.account.value, how.id);
   who_.input_stream = fresh_uuid(given_);
+  watch();
   const session::open command{who_.by.account, who_.token,
                               clipped(utf8_of(said_.client), short_text_bytes_max),
                               who_.input_stream};
@@ -65,15 +67,14 @@ void ws_greeting::open_session() {
                         auto self = to.lock();
                         if (!self || self->ended_) return;
                         if (!result) return self->done_(result.error());
-                        self->watch();
                         self->enter(false);
                       });
                     });
 }
 
-// Watched before it is read, so that an end the read does not show comes by the watch; and watched
-// again once the input stream is known, which tells a hand-over that came later from the one that
-// led here.
+// Watched from before it is read, so that an end the read does not show comes by the watch; and
+// watched again once the input stream is known, which tells a hand-over that came later from the
+// one that led here.
 void ws_greeting::resume_session() {
   if (!is_id(said_.session, "sess")) return done_(no_session());
   who_.session.value = said_.session;
@@ -102,7 +103,8 @@ void ws_greeting::resume_session() {
 
 void ws_greeting::watch() {
   watched_ = hub_->watch_session(
-      who_, [strand = strand_, to = weak_from_this()](std::string code, std::string message) {
+      who_, since_,
+      [strand = strand_, to = weak_from_this()](std::string code, std::string message) {
         strand.post([to, code = std::move(code), message = std::move(message)] {
           auto self = to.lock();
           if (self && !self->ended_) self->over_(code, message);

@@ -1,6 +1,5 @@
 #include "gateway/ws/ws_hub.hpp"
 
-#include <algorithm>
 #include <vector>
 
 #include <spdlog/spdlog.h>
@@ -50,17 +49,19 @@ std::shared_ptr<void> ws_hub::handle_for(std::function<void(ws_hub&)> remove) {
   });
 }
 
-std::shared_ptr<void> ws_hub::watch_session(const ws_caller& who, session_over over) {
+std::shared_ptr<void> ws_hub::watch_session(const ws_caller& who, position since,
+                                            session_over over) {
   const auto number = std::make_shared<std::uint64_t>(0);
   ++watchers_;
-  boost::asio::post(strand_, [hub = shared_from_this(), number, who, since = given_.journal.head(),
-                              over = std::move(over)]() mutable {
-    *number = ++hub->next_number_;
-    hub->sessions_.emplace(*number, watched_session{std::move(who), since, std::move(over)});
-    // What was read while this waited its turn is read again.
-    hub->next_.offset = std::min(hub->next_.offset, since.offset + 1);
-    hub->read_tail();
-  });
+  boost::asio::post(
+      strand_, [hub = shared_from_this(), number, who, since, over = std::move(over)]() mutable {
+        *number = ++hub->next_number_;
+        hub->sessions_.emplace(*number, watched_session{std::move(who), since, std::move(over)});
+        if (hub->next_.offset <= since.offset + 1) return;
+        // What was read while this waited its turn is read again.
+        hub->next_.offset = since.offset + 1;
+        hub->read_tail();
+      });
   return handle_for([number](ws_hub& hub) {
     hub.sessions_.erase(*number);
     --hub.watchers_;

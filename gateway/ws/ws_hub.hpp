@@ -28,15 +28,16 @@ class ws_hub : public std::enable_shared_from_this<ws_hub> {
   void stop();
 
   // `over` is called once if the session is closed or handed over, its token revoked or its account
-  // disabled after this call. The registration ends with the handle.
-  std::shared_ptr<void> watch_session(const ws_caller& who, session_over over);
+  // disabled after `since` (the journal's head before the caller looked at them). The registration
+  // ends with the handle.
+  std::shared_ptr<void> watch_session(const ws_caller& who, position since, session_over over);
   // Called after commits became durable.
   std::shared_ptr<void> watch_head(head_moved moved);
 
  private:
   struct watched_session {
     ws_caller who;
-    position since;  // the head when it was asked for: only what comes later counts
+    position since;  // only what comes later counts
     session_over over;
   };
   void read_tail();

@@ -10,6 +10,7 @@ namespace berth::gateway {
 inline constexpr std::size_t ws_channels_max = 1024;
 inline constexpr std::uint64_t ws_channel_window_bytes_max = 1024 * 1024;    // until above consumed
 inline constexpr std::size_t ws_input_unacknowledged_bytes_max = 64 * 1024;  // of one channel
+inline constexpr std::size_t ws_input_unacknowledged_frames_max = 4'096;     // of one channel
 inline constexpr std::size_t ws_requests_in_flight_max = 64;
 inline constexpr std::size_t ws_request_body_bytes_max = 2 * 1024 * 1024;
 inline constexpr std::size_t ws_request_bodies_bytes_max =

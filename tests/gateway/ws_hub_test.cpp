@@ -18,9 +18,10 @@ TEST_CASE("hub: an end that was read while the watcher waited its turn is told a
     REQUIRE(world.below.kernel.system_ask<session::aggregate>(id, opening));
     gateway::ws_caller who;
     who.session = {id};
-    return std::pair{id, world.hub->watch_session(who, [&told, name](auto code, auto) {
-                       told.push_back(name + " " + code);
-                     })};
+    return std::pair{id, world.hub->watch_session(who, world.below.journal.head(),
+                                                  [&told, name](auto code, auto) {
+                                                    told.push_back(name + " " + code);
+                                                  })};
   };
   const auto first = watch("first");
   world.run();

@@ -96,3 +96,50 @@ TEST_CASE("connection: of frames that are refused together only the first is tol
   (void)peer.heard();
   CHECK(world.kernel.typed(terminal) == "abcd");
 }
+
+TEST_CASE("connection: of frames that the agent cannot take one is told, whatever the others say",
+          "[gateway]") {
+  ws_world world;
+  const auto terminal = world.make_terminal();
+  ws_peer peer(world, false);
+  peer.hello();
+  peer.say(1, open_terminal(terminal, 0, window));
+  (void)peer.heard();
+  const std::vector<wire::frame> typed{
+      {1, wire::input{1, "a"}}, {1, wire::input{2, "b"}}, {1, wire::input{3, "c"}}};
+  world.kernel.with(terminal, [](auto& t) { t.away = true; });
+  peer.say(typed);
+  CHECK(peer.hear<wire::input_refused>().sequence == 1);
+  world.kernel.with(terminal, [](auto& t) { t.away = false; });
+  peer.say(typed);
+  (void)peer.heard();
+  CHECK(world.kernel.typed(terminal) == "abc");
+}
+
+TEST_CASE("connection: what waits to be applied is bounded, also before the terminal is there",
+          "[gateway]") {
+  ws_world world;
+  const auto terminal = world.make_terminal();
+  ws_peer peer(world, false);
+  peer.hello();
+  (void)peer.heard();
+  const std::string key(16'384, 'k');
+  std::vector<wire::frame> frames{{1, open_terminal(terminal, 0, window)}};
+  // An invalid frame of the same number gives back nothing.
+  for (std::uint64_t i = 1; i <= 6; ++i)
+    for (const auto& bytes : {key, std::string{}}) frames.push_back({1, wire::input{i, bytes}});
+  SECTION("in one message with the opening") {
+    peer.say(frames);
+  }
+  SECTION("while the agent does not answer") {
+    world.kernel.with(terminal, [](auto& t) { t.silent = true; });
+    peer.say(frames);
+  }
+  std::size_t overloaded = 0, invalid = 0;
+  for (const auto& each : peer.heard())
+    if (const auto* refused = std::get_if<wire::input_refused>(&each.what))
+      ++(refused->code == "overloaded" ? overloaded : invalid);
+  CHECK(invalid == 6);
+  CHECK(overloaded == 1);
+  CHECK(world.kernel.typed(terminal).size() <= 65'536);
+}

@@ -16,6 +16,7 @@ constexpr std::size_t views_max = 3;  // of one client
 constexpr std::size_t printed_bytes_max = 6000;
 constexpr std::size_t stalled_bytes_max = 1500;
 constexpr int patience_rounds = 20;  // in which nothing changes
+constexpr int rounds_max = 400;
 constexpr std::chrono::seconds patience_round{10};
 
 std::string id_in(const wire::response& given, const char* what) {
@@ -278,11 +279,13 @@ std::optional<std::string> wire_clients::finish() {
   if (all_->clients.empty()) return world.broken;
   for (auto& each : all_->clients) each.stall(false);
   std::optional<std::string> missing;
-  for (int i = 0; i < patience_rounds && !world.broken; ++i) {
+  // Something that still arrives is a small window on a slow link.
+  for (int round = 0, idle = 0; idle < patience_rounds && round < rounds_max && !world.broken;
+       ++round) {
     world.server.pass(patience_round);
     const auto before = std::exchange(missing, all_->missing());
     if (!missing) break;
-    if (missing != before) i = 0;  // a small window on a slow link
+    idle = missing == before ? idle + 1 : 0;
   }
   if (missing) world.fail(*missing);
   return world.broken;

@@ -32,6 +32,8 @@ class terminal_kernel final : public kernel {
     std::uint16_t cols{80}, rows{24};
     std::optional<rejection>
         refuse_input;  // the next input is refused so, and so is the gap after it
+    bool away{};       // all input is refused `unavailable`
+    bool silent{};     // input is not answered
   };
 
   // Adds a terminal; `print` writes output, as the program in it would.
@@ -157,11 +159,14 @@ class terminal_kernel final : public kernel {
         const auto& v = t.viewers[number_];
         auto& last = t.applied[v.asked.input_stream];
         const auto out = v.out;
+        if (t.away)
+          return out->input_refused(sequence,
+                                    reject(rejection_code::unavailable, "the agent is away"));
         if (t.refuse_input) return out->input_refused(sequence, *std::exchange(t.refuse_input, {}));
         if (sequence > last + 1)
           return out->input_refused(sequence, reject(rejection_code::wrong_state, "gap"));
         if (sequence == last + 1) t.typed += bytes, last = sequence;
-        out->input_applied(last);
+        if (!t.silent) out->input_applied(last);
       });
     }
     void resize(std::uint16_t cols, std::uint16_t rows) override {
