@@ -50,6 +50,9 @@ outcome<jwt_claims> read_claims(std::string_view payload, timestamp now) {
   jwt_claims read{{text(claims, "sub")}, {text(claims, "tid")}, {}, {}};
   if (text(claims, "iss") != issuer || !read.account || !read.token || !issued || !expires)
     return refused("a claim is missing: iss, sub, tid, iat and exp are needed");
+  // RFC 7519 NumericDate; beyond the year 9999 it is no date.
+  constexpr std::int64_t latest_s = 253'402'300'799;
+  if (*issued < 0 || *expires > latest_s) return refused("iat or exp is not a time");
   if (seconds_of(now) >= *expires)
     return refused("it has expired; get a new one at POST /api/v1/auth/jwt");
   if (*issued > seconds_of(now) + 60) return refused("it is from the future");

@@ -8,8 +8,11 @@ namespace berth {
 
 namespace {
 
-// RFC 3629; libvterm gives code points.
+// RFC 3629; libvterm gives code points, also of sequences of five and six bytes, which are no
+// characters.
 void append_utf8(std::string& to, std::uint32_t code) {
+  constexpr std::uint32_t replacement = 0xFFFD;
+  if (code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) code = replacement;
   char bytes[4];
   if (code < 0x80) {
     to.push_back(static_cast<char>(code));

@@ -145,6 +145,7 @@ void write_segments(input_reader& input) {
 void damage(const std::filesystem::path& path, std::uint8_t how, input_reader& input) {
   std::error_code ignored;
   const auto size = std::filesystem::file_size(path, ignored);
+  if (ignored) return;  // removed by an earlier damage
   const auto place = input.number(2);
   if (how % 4 == 0) {
     std::filesystem::resize_file(path, place % (size + 1), ignored);

@@ -55,3 +55,16 @@ TEST_CASE("screen: a cursor whose row a resize took away is inside again", "[inf
   CHECK(picture.find("[-") == std::string::npos);
   CHECK(picture_after(picture, 80, 24) == picture);
 }
+
+TEST_CASE("screen: sequences of six bytes are painted as the replacement character", "[infra]") {
+  const auto screen = make_vterm_screen(10, 2);
+  screen->feed(
+      "a\xfd\xad\xad\xad\xad\xad"
+      "b");
+  const auto picture = screen->snapshot();
+  CHECK(picture.find("a\xef\xbf\xbd"
+                     "b") != std::string::npos);
+  const auto repainted = make_vterm_screen(10, 2);
+  repainted->feed(picture);
+  CHECK(repainted->snapshot() == picture);
+}

@@ -36,3 +36,10 @@ TEST_CASE("settings: a table's name with another value is refused", "[tools]") {
   CHECK_FALSE(is_accepted("kernel = 3\n"));
   CHECK_FALSE(is_accepted("tls = \"cert.pem\"\n"));
 }
+
+TEST_CASE("settings: a text with control characters or broken UTF-8 is refused", "[tools]") {
+  CHECK(parse({"--data-dir", "/data/é"}).exit_code < 0);
+  CHECK(parse({"--data-dir", "/data\n/x"}).exit_code > 0);
+  CHECK(parse({"--data-dir", "/data/\xee"}).exit_code > 0);
+  CHECK_FALSE(is_accepted("[tls]\ncertificate = \"a\\u0007\"\nkey = \"b\"\n"));
+}

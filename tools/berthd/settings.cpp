@@ -1,5 +1,6 @@
 #include "tools/berthd/settings.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -8,6 +9,7 @@
 #include <toml++/toml.h>
 #include <CLI/CLI.hpp>
 
+#include "events/core/arguments.hpp"
 #include "tools/berthd/exit_code.hpp"
 
 namespace berth::berthd {
@@ -111,12 +113,24 @@ bool read_file(settings& to) {
          (listen.empty() || set_listen(to, listen, to.config_file + ": listen"));
 }
 
+bool is_plain_text(const std::string& text) {
+  return is_utf8(text) && std::none_of(text.begin(), text.end(),
+                                       [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
 bool usable(const settings& of) {
   const auto wrong = [](const std::string& what) {
     std::cerr << "berthd: " << what << "\n";
     return false;
   };
   if (of.data_dir.empty()) return wrong("no data directory; give --data-dir DIR");
+  for (const auto& [name, text] :
+       {std::pair{"data_dir", &of.data_dir}, std::pair{"listen", &of.address},
+        std::pair{"tls.certificate", &of.tls_certificate}, std::pair{"tls.key", &of.tls_key},
+        std::pair{"log.level", &of.log_level},
+        std::pair{"sandbox.cgroup_parent", &of.cgroup_parent}})
+    if (!is_plain_text(*text))
+      return wrong(std::string{name} + " has control characters or is not UTF-8");
   if (of.tls_certificate.empty() != of.tls_key.empty())
     return wrong("TLS needs both a certificate and a key (--tls-cert, --tls-key)");
   if (of.log_format != "auto" && of.log_format != "human" && of.log_format != "json")
