@@ -32,8 +32,8 @@ struct runtime {
   std::atomic<std::size_t> environments_running{0};
 
   // What the host had when this server came up, by id, and its life if it ran: written once, then
-  // `adoption_known` is set. Until then no effect compares what a state wants with what the world has, because the
-  // world is not known.
+  // `adoption_known` is set. Until then no effect compares what a state wants with what the world
+  // has, because the world is not known.
   std::map<environment_id, incarnation> adopted;
   std::atomic<bool> adoption_known{false};
   // Lives that were lost, the newest of them: the news may come before the start is recorded.
