@@ -301,8 +301,7 @@ TEST_CASE("exec: what ran in one life is not run again in the next", "[actors]")
   const auto id = server.make_environment(account, "dev");
   server.ask().exec(id, {{}, {}, {"make"}, {}, {}, {}, 30'000}, server.meta_for(account),
                     [](const auto&) {});
-  while (server.host.execs.empty() && server.step()) {
-  }
+  while (server.host.execs.empty() && server.step()) {}
   REQUIRE(server.host.execs.size() == 1);
   server.crash();  // before the outcome is recorded
   server.host.lose(id);

@@ -32,7 +32,7 @@ class wire_client {
   // What its user does. Each may be done at any time.
   void look_at(std::unique_ptr<wire_view> what);
   void stop_looking();  // at something, chosen at random
-  bool type();  // false: it drives no terminal
+  bool type();          // false: it drives no terminal
   void ask(std::string method, std::string path, std::string body, answered then = {});
   // A list no older than a position.
   void ask_after(std::string path, std::string position, answered then);
