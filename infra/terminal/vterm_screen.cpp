@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "infra/terminal/csi_guard.hpp"
+
 namespace berth {
 
 namespace {
@@ -102,6 +104,7 @@ class vterm_screen : public screen {
   vterm_screen& operator=(const vterm_screen&) = delete;
 
   void feed(std::string_view output) override {
+    output = guard_.filter(output);
     vterm_input_write(terminal_, output.data(), output.size());
   }
   void resize(std::uint16_t cols, std::uint16_t rows) override {
@@ -204,6 +207,7 @@ class vterm_screen : public screen {
 
   VTerm* terminal_;
   VTermScreen* screen_{};
+  csi_guard guard_;
   bool alternate_{};
   bool cursor_visible_{true};
   int mouse_{VTERM_PROP_MOUSE_NONE};

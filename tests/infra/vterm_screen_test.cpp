@@ -1,5 +1,6 @@
 // The terminal emulator behind `screen` attachments: what a repainted client sees.
 #include "infra/terminal/vterm_screen.hpp"
+#include "infra/terminal/csi_guard.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace berth;
@@ -67,4 +68,28 @@ TEST_CASE("screen: sequences of six bytes are painted as the replacement charact
   const auto repainted = make_vterm_screen(10, 2);
   repainted->feed(picture);
   CHECK(repainted->snapshot() == picture);
+}
+
+// libvterm wrote the seventeenth argument over its own callbacks: any program could end the server.
+TEST_CASE("screen: a control sequence with any number of arguments stays inside the emulator",
+          "[infra]") {
+  for (const char separator : {':', ';'})
+    for (const auto* before : {"\x1b[", "\x1b[?5", "\x1b[\t", "\x1b[1"}) {
+      const auto screen = make_vterm_screen(10, 2);
+      for (int i = 0; i < 40; ++i) {
+        screen->feed(i == 0 ? before : "");
+        screen->feed(std::string(1 + i % 3, separator) + "99999999");
+      }
+      screen->feed("m\x1b[mok");
+      CHECK(screen->snapshot().find("ok") != std::string::npos);
+    }
+}
+
+TEST_CASE("screen: arguments that are not too many are not touched", "[infra]") {
+  csi_guard guard;
+  const std::string_view sixteen =
+      "a;\x1b[1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;16m;;;;;;;;;;;;;;;;;;;;b";
+  CHECK(guard.filter(sixteen) == sixteen);
+  CHECK(guard.filter("\x1b[1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;16;17;18m;") ==
+        "\x1b[1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;16m;");
 }
