@@ -1,51 +1,86 @@
 #include "infra/terminal/csi_guard.hpp"
 
+#include <algorithm>
+
 namespace berth {
 
 namespace {
-constexpr unsigned char cancel = 0x18, substitute = 0x1a, escape = 0x1b;
+constexpr char cancel = 0x18, substitute = 0x1a, escape = 0x1b, rubout = 0x7f;
+constexpr std::size_t held_bytes_max = 256;
+constexpr std::size_t repeat_max = 10'000;  // more than any row has columns
 
-bool is_control(unsigned char byte) {
-  return byte < 0x20 || byte == 0x7f;
+bool is_control(char byte) {
+  return (byte >= 0 && byte < 0x20) || byte == rubout;
+}
+
+bool is_digit(char byte) {
+  return byte >= '0' && byte <= '9';
 }
 }  // namespace
 
-// Controls inside a sequence are executed by emulators and do not end it.
-bool csi_guard::take(unsigned char byte) {
-  if (byte == escape) {
+void csi_guard::pass(std::string_view output, emulator& to) {
+  while (!output.empty()) {
+    if (place_ != place::text) {
+      take(output.front(), to);
+      output.remove_prefix(1);
+      continue;
+    }
+    const auto text = output.substr(0, output.find(escape));
+    if (!text.empty()) to.write(text);
+    output.remove_prefix(text.size());
+    if (output.empty()) return;
+    held_ = escape;
     place_ = place::after_escape;
-    return true;
+    output.remove_prefix(1);
   }
-  if (byte == cancel || byte == substitute) place_ = place::text;
-  if (place_ == place::text || is_control(byte)) return true;
-  if (place_ == place::after_escape) {
-    place_ = byte == '[' ? place::arguments : place::text;
-    separators_ = 0;
-    return true;
-  }
-  if (byte >= 0x40) {
-    place_ = place::text;
-    return true;
-  }
-  if (byte == ';' || byte == ':') ++separators_;
-  return byte < 0x30 || separators_ < arguments_max;
 }
 
-std::string_view csi_guard::filter(std::string_view output) {
-  if (place_ == place::text && output.find(static_cast<char>(escape)) == std::string_view::npos)
-    return output;
-  kept_.clear();
-  bool is_whole = true;
-  for (std::size_t i = 0; i < output.size(); ++i) {
-    const bool passes = take(static_cast<unsigned char>(output[i]));
-    if (!passes && is_whole) {
-      is_whole = false;
-      kept_.assign(output.substr(0, i));
-    } else if (passes && !is_whole) {
-      kept_.push_back(output[i]);
-    }
+// The sequence ends here, with what it was.
+void csi_guard::leave(std::string_view with, emulator& to) {
+  place_ = place::text;
+  held_ += with;
+  to.write(held_);
+}
+
+void csi_guard::take(char byte, emulator& to) {
+  if (byte == escape) {
+    held_ = escape;
+    place_ = place::after_escape;
+  } else if (byte == cancel || byte == substitute) {
+    leave({&byte, 1}, to);
+  } else if (is_control(byte)) {
+    to.write({&byte, 1});  // executed in the middle of a sequence
+  } else if (place_ == place::arguments) {
+    const bool is_last = byte < 0 || byte >= 0x40;
+    is_last ? finish(byte, to) : take_argument(byte);
+  } else if (byte == '[') {
+    held_ += byte;
+    separators_ = 0;
+    place_ = place::arguments;
+  } else {
+    leave({&byte, 1}, to);
   }
-  return is_whole ? output : std::string_view{kept_};
+}
+
+void csi_guard::take_argument(char byte) {
+  if (byte == ';' || byte == ':') ++separators_;
+  const bool fits = byte < '0' || separators_ < arguments_max;
+  if (fits && held_.size() < held_bytes_max) held_ += byte;
+}
+
+void csi_guard::finish(char last, emulator& to) {
+  const auto arguments = std::string_view{held_}.substr(2);
+  const bool is_repeat = last == 'b' && std::all_of(arguments.begin(), arguments.end(), [](char c) {
+                           return is_digit(c) || c == ';' || c == ':';
+                         });
+  if (!is_repeat) return leave({&last, 1}, to);
+  place_ = place::text;
+  std::size_t times = 0;
+  for (const char digit : arguments) {
+    if (!is_digit(digit)) break;
+    times = std::min(times * 10 + static_cast<std::size_t>(digit - '0'), repeat_max);
+  }
+  to.repeat_last(std::max<std::size_t>(times, 1));
 }
 
 }  // namespace berth

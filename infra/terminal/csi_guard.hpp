@@ -1,5 +1,10 @@
-// Cuts control sequences with more arguments than an emulator has room for: libvterm up to 0.1.4
-// (Debian 12) writes the seventeenth beyond its memory, and what is fed to it is tenant input.
+// What of a program's control sequences must not reach libvterm 0.1.4 (Debian 12) as it is. What is
+// fed to it is tenant input, and it
+//  - writes the seventeenth argument of a sequence beyond its memory: arguments that are too many
+//  go;
+//  - never ends when it is to repeat (REP, CSI n b) a character that takes no column: repeating is
+//  the
+//    caller's.
 // ECMA-48 §5.4: CSI is ESC [, then bytes 30–3F with ; and : between arguments, then 20–2F, then one
 // of 40–7E.
 #pragma once
@@ -14,18 +19,29 @@ class csi_guard {
  public:
   static constexpr std::size_t arguments_max = 16;
 
-  // The output without the arguments that are too many. Sequences may be cut anywhere between
-  // calls. The result lives until the next call, or as long as `output` if nothing had to go.
-  std::string_view filter(std::string_view output);
+  // Told what to do, in the order of the output.
+  class emulator {
+   public:
+    virtual void write(std::string_view bytes) = 0;
+    virtual void repeat_last(std::size_t times) = 0;
+
+   protected:
+    ~emulator() = default;
+  };
+
+  // A sequence may come in any number of pieces; it is held until it is whole.
+  void pass(std::string_view output, emulator& to);
 
  private:
   enum class place : char { text, after_escape, arguments };
-  // Whether the byte is passed on.
-  bool take(unsigned char byte);
+  void take(char byte, emulator& to);
+  void take_argument(char byte);
+  void finish(char last, emulator& to);
+  void leave(std::string_view with, emulator& to);
 
   place place_{place::text};
   std::size_t separators_{};
-  std::string kept_;
+  std::string held_;
 };
 
 }  // namespace berth

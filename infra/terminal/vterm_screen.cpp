@@ -89,7 +89,7 @@ int width_of(std::uint32_t code) {
 constexpr std::uint16_t cols_min = 2;
 constexpr std::uint16_t rows_min = 1;
 
-class vterm_screen : public screen {
+class vterm_screen : public screen, private csi_guard::emulator {
  public:
   vterm_screen(std::uint16_t cols, std::uint16_t rows) : terminal_{vterm_new(rows, cols)} {
     vterm_set_utf8(terminal_, 1);
@@ -103,16 +103,13 @@ class vterm_screen : public screen {
   vterm_screen(const vterm_screen&) = delete;
   vterm_screen& operator=(const vterm_screen&) = delete;
 
-  void feed(std::string_view output) override {
-    output = guard_.filter(output);
-    vterm_input_write(terminal_, output.data(), output.size());
-  }
+  void feed(std::string_view output) override { guard_.pass(output, *this); }
   void resize(std::uint16_t cols, std::uint16_t rows) override {
     vterm_set_size(terminal_, std::max(rows, rows_min), std::max(cols, cols_min));
     // libvterm leaves the cursor outside when its row is gone, and reads beyond its memory there.
     VTermPos cursor{};
     vterm_state_get_cursorpos(vterm_obtain_state(terminal_), &cursor);
-    if (cursor.row < 0 || cursor.col < 0) feed(move_to(cursor));
+    if (cursor.row < 0 || cursor.col < 0) write(move_to(cursor));
   }
 
   std::string snapshot() const override {
@@ -135,6 +132,38 @@ class vterm_screen : public screen {
   }
 
  private:
+  void write(std::string_view bytes) override {
+    vterm_input_write(terminal_, bytes.data(), bytes.size());
+  }
+
+  // REP: the character left of the cursor, as often as the row has room for it.
+  void repeat_last(std::size_t times) override {
+    int rows = 0, cols = 0;
+    vterm_get_size(terminal_, &rows, &cols);
+    VTermPos cursor{};
+    vterm_state_get_cursorpos(vterm_obtain_state(terminal_), &cursor);
+    VTermScreenCell cell{};
+    for (int back = 1; back <= 2; ++back) {
+      if (cursor.col < back) return;
+      vterm_screen_get_cell(screen_, {cursor.row, cursor.col - back}, &cell);
+      if (cell.chars[0] != second_half) break;
+    }
+    const auto text = text_of(cell);
+    const auto width = cell.chars[0] == 0 ? 1 : width_of(cell.chars[0]);
+    const auto room = static_cast<std::size_t>(std::max(cols - cursor.col, 0));
+    if (width < 1) return;
+    times = std::min(times, room / static_cast<std::size_t>(width));
+    for (; times > 0; --times) write(text);
+  }
+
+  static std::string text_of(const VTermScreenCell& cell) {
+    if (cell.chars[0] == 0 || cell.chars[0] == second_half) return " ";
+    std::string text;
+    for (int i = 0; i < VTERM_MAX_CHARS_PER_CELL && cell.chars[i] != 0; ++i)
+      append_utf8(text, cell.chars[i]);
+    return text;
+  }
+
   static std::string move_to(const VTermPos& place) {
     return "\x1b[" + std::to_string(std::max(place.row, 0) + 1) + ";" +
            std::to_string(std::max(place.col, 0) + 1) + "H";
@@ -193,8 +222,7 @@ class vterm_screen : public screen {
         continue;
       }
       if (width == 0) out.push_back(' ');  // a combining character without one to combine with
-      for (int i = 0; i < VTERM_MAX_CHARS_PER_CELL && cell.chars[i] != 0; ++i)
-        append_utf8(out, cell.chars[i]);
+      out += text_of(cell);
       if (width == 2 && col < last) {
         vterm_screen_get_cell(screen_, {row, col + 1}, &cell);
         if (cell.chars[0] == second_half)

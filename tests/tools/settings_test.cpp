@@ -29,6 +29,8 @@ TEST_CASE("settings: an address in brackets has both of them", "[tools]") {
   CHECK(parse({"--listen", "[::1:80"}).exit_code > 0);
   CHECK(parse({"--listen", "::1]:80"}).exit_code > 0);
   CHECK(parse({"--listen", "[]:"}).exit_code > 0);
+  CHECK(parse({"--listen", "[[::1]:80"}).exit_code > 0);
+  CHECK(describe(parse({"--listen", "[::1]:80"}).value).find("'[::1]:80'") != std::string::npos);
 }
 
 TEST_CASE("settings: a table's name with another value is refused", "[tools]") {
@@ -38,8 +40,11 @@ TEST_CASE("settings: a table's name with another value is refused", "[tools]") {
 }
 
 TEST_CASE("settings: a text with control characters or broken UTF-8 is refused", "[tools]") {
-  CHECK(parse({"--data-dir", "/data/é"}).exit_code < 0);
-  CHECK(parse({"--data-dir", "/data\n/x"}).exit_code > 0);
-  CHECK(parse({"--data-dir", "/data/\xee"}).exit_code > 0);
+  const auto key_at = [](const std::string& path) {
+    return parse({"--tls-cert", "/cert", "--tls-key", path}).exit_code;
+  };
+  CHECK(key_at("/é") < 0);
+  CHECK(key_at("/a\nb") > 0);
+  CHECK(key_at("/\xee") > 0);
   CHECK_FALSE(is_accepted("[tls]\ncertificate = \"a\\u0007\"\nkey = \"b\"\n"));
 }

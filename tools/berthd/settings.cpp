@@ -57,14 +57,17 @@ bool set_listen(settings& to, const std::string& text, const std::string& source
   const auto port =
       colon == std::string::npos ? -1 : std::strtol(text.c_str() + colon + 1, &end, 10);
   const bool is_bracketed = text.starts_with('[');
-  if (port < 0 || port > 65535 || !end || *end != '\0' || end == text.c_str() + colon + 1 ||
-      is_bracketed != (colon > 0 && text[colon - 1] == ']')) {
+  const auto refused = [&] {
     std::cerr << "berthd: " << source << ": \"" << text
               << "\" is not ADDRESS:PORT, for example 127.0.0.1:7780\n";
     return false;
-  }
+  };
+  if (port < 0 || port > 65535 || !end || *end != '\0' || end == text.c_str() + colon + 1 ||
+      is_bracketed != (colon > 0 && text[colon - 1] == ']'))
+    return refused();
   to.address = text.substr(0, colon);
   if (is_bracketed) to.address = to.address.substr(1, to.address.size() - 2);
+  if (to.address.find_first_of("[]") != std::string::npos) return refused();
   to.port = static_cast<std::uint16_t>(port);
   return true;
 }
@@ -192,9 +195,10 @@ parsed_settings parse_settings(int argc, char** argv) {
 }
 
 std::string describe(const settings& of) {
+  const bool is_ipv6 = of.address.find(':') != std::string::npos;
   const toml::table text{
       {"data_dir", of.data_dir},
-      {"listen", of.address + ":" + std::to_string(of.port)},
+      {"listen", (is_ipv6 ? "[" + of.address + "]" : of.address) + ":" + std::to_string(of.port)},
       {"tls", toml::table{{"certificate", of.tls_certificate}, {"key", of.tls_key}}},
       {"log", toml::table{{"level", of.log_level}, {"format", of.log_format}}},
       {"sandbox",
