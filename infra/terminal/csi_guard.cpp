@@ -19,6 +19,8 @@ bool is_digit(char byte) {
 }  // namespace
 
 void csi_guard::pass(std::string_view output, emulator& to) {
+  if (place_ == place::text && output.find(escape) == std::string_view::npos)
+    return to.write(output);
   while (!output.empty()) {
     if (place_ != place::text) {
       take(output.front(), to);
@@ -26,30 +28,39 @@ void csi_guard::pass(std::string_view output, emulator& to) {
       continue;
     }
     const auto text = output.substr(0, output.find(escape));
-    if (!text.empty()) to.write(text);
+    whole_ += text;
     output.remove_prefix(text.size());
-    if (output.empty()) return;
-    held_ = escape;
-    place_ = place::after_escape;
+    if (output.empty()) break;
+    begin_sequence();
     output.remove_prefix(1);
   }
+  flush(to);
+}
+
+void csi_guard::begin_sequence() {
+  held_ = escape;
+  place_ = place::after_escape;
+}
+
+// In as few pieces as it came in: libvterm loses a title whose end comes apart from it.
+void csi_guard::flush(emulator& to) {
+  if (!whole_.empty()) to.write(whole_);
+  whole_.clear();
 }
 
 // The sequence ends here, with what it was.
-void csi_guard::leave(std::string_view with, emulator& to) {
+void csi_guard::leave(char last) {
   place_ = place::text;
-  held_ += with;
-  to.write(held_);
+  whole_ += held_ += last;
 }
 
 void csi_guard::take(char byte, emulator& to) {
   if (byte == escape) {
-    held_ = escape;
-    place_ = place::after_escape;
+    begin_sequence();
   } else if (byte == cancel || byte == substitute) {
-    leave({&byte, 1}, to);
+    leave(byte);
   } else if (is_control(byte)) {
-    to.write({&byte, 1});  // executed in the middle of a sequence
+    whole_ += byte;  // executed in the middle of a sequence
   } else if (place_ == place::arguments) {
     const bool is_last = byte < 0 || byte >= 0x40;
     is_last ? finish(byte, to) : take_argument(byte);
@@ -58,7 +69,7 @@ void csi_guard::take(char byte, emulator& to) {
     separators_ = 0;
     place_ = place::arguments;
   } else {
-    leave({&byte, 1}, to);
+    leave(byte);
   }
 }
 
@@ -73,13 +84,14 @@ void csi_guard::finish(char last, emulator& to) {
   const bool is_repeat = last == 'b' && std::all_of(arguments.begin(), arguments.end(), [](char c) {
                            return is_digit(c) || c == ';' || c == ':';
                          });
-  if (!is_repeat) return leave({&last, 1}, to);
+  if (!is_repeat) return leave(last);
   place_ = place::text;
   std::size_t times = 0;
   for (const char digit : arguments) {
     if (!is_digit(digit)) break;
     times = std::min(times * 10 + static_cast<std::size_t>(digit - '0'), repeat_max);
   }
+  flush(to);
   to.repeat_last(std::max<std::size_t>(times, 1));
 }
 

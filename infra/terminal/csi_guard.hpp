@@ -34,14 +34,17 @@ class csi_guard {
 
  private:
   enum class place : char { text, after_escape, arguments };
+  void begin_sequence();
   void take(char byte, emulator& to);
   void take_argument(char byte);
   void finish(char last, emulator& to);
-  void leave(std::string_view with, emulator& to);
+  void leave(char last);
+  void flush(emulator& to);
 
   place place_{place::text};
   std::size_t separators_{};
-  std::string held_;
+  std::string held_;   // of a sequence that is not whole
+  std::string whole_;  // of one call, to be written at once
 };
 
 }  // namespace berth
