@@ -65,12 +65,13 @@ void csi_guard::take(char byte, emulator& to) {
     const bool is_last = byte < 0 || byte >= 0x40;
     is_last ? finish(byte, to) : take_argument(byte);
   } else if (byte == '[') {
-    held_ += byte;
+    held_ = {escape, byte};
     separators_ = 0;
     place_ = place::arguments;
-  } else {
+  } else if (byte >= 0) {
     leave(byte);
   }
+  // Any other byte after an escape libvterm passes over, and waits on.
 }
 
 void csi_guard::take_argument(char byte) {

@@ -105,6 +105,7 @@ class vterm_screen : public screen, private csi_guard::emulator {
 
   void feed(std::string_view output) override { guard_.pass(output, *this); }
   void resize(std::uint16_t cols, std::uint16_t rows) override {
+    forget_margins();
     vterm_set_size(terminal_, std::max(rows, rows_min), std::max(cols, cols_min));
     // libvterm leaves the cursor outside when its row is gone, and reads beyond its memory there.
     VTermPos cursor{};
@@ -134,6 +135,14 @@ class vterm_screen : public screen, private csi_guard::emulator {
  private:
   void write(std::string_view bytes) override {
     vterm_input_write(terminal_, bytes.data(), bytes.size());
+  }
+
+  // DECSTBM, DECSLRM. libvterm keeps margins that a resize puts outside, and moves memory by a
+  // negative number of bytes.
+  void forget_margins() {
+    VTermPos cursor{};
+    vterm_state_get_cursorpos(vterm_obtain_state(terminal_), &cursor);
+    write("\x1b[r\x1b[s" + move_to(cursor));
   }
 
   // REP: the character left of the cursor, as often as the row has room for it.

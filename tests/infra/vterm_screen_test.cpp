@@ -85,6 +85,14 @@ TEST_CASE("screen: a control sequence with any number of arguments stays inside 
     }
 }
 
+TEST_CASE("screen: margins that a resize took away hold nothing any more", "[infra]") {
+  const auto screen = make_vterm_screen(40, 90);
+  screen->feed("\x1b[47;90r\x1b[?69h\x1b[30;40s\x1b[5;5Hx");
+  screen->resize(10, 3);
+  screen->feed("\n\n\n\n\x1b[L\x1b[3@\x1b[?6h\x1b[Hok");
+  CHECK(screen->snapshot().find("ok") != std::string::npos);
+}
+
 TEST_CASE("screen: a character is repeated, but not for ever", "[infra]") {
   const auto painted = [](std::string_view output) { return picture_after(output, 10, 2); };
   CHECK(painted("ab\x1b[3b") == painted("abbbb"));
@@ -94,6 +102,7 @@ TEST_CASE("screen: a character is repeated, but not for ever", "[infra]") {
         painted("\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad"));
   // libvterm never ended: nothing was printed before, or what takes no column.
   CHECK(painted("\x1b[3;;2;b") == painted(""));
+  CHECK(painted("\x1b\xff\n[3;;b") == painted("\n"));
   CHECK(painted("\xe2\x80\x8b\x1b[3b|").find('|') != std::string::npos);
 }
 
