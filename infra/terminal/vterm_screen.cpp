@@ -10,11 +10,12 @@ namespace berth {
 
 namespace {
 
-// RFC 3629; libvterm gives code points, also of sequences of five and six bytes, which are no
-// characters.
+// RFC 3629. libvterm gives code points, also such as are no characters: of sequences of five and
+// six bytes, and controls, which a client's terminal would obey.
 void append_utf8(std::string& to, std::uint32_t code) {
   constexpr std::uint32_t replacement = 0xFFFD;
-  if (code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) code = replacement;
+  const bool is_control = code < 0x20 || (code >= 0x7F && code < 0xA0);
+  if (is_control || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) code = replacement;
   char bytes[4];
   if (code < 0x80) {
     to.push_back(static_cast<char>(code));

@@ -70,6 +70,14 @@ TEST_CASE("screen: sequences of six bytes are painted as the replacement charact
   CHECK(repainted->snapshot() == picture);
 }
 
+TEST_CASE("screen: a control that came as a character is not painted", "[infra]") {
+  const auto picture = picture_after("\xc2\x9d]2;x", 20, 2) + picture_after("\xc2\x80\x9d", 20, 2);
+  CHECK(picture.find("\xc2\x9d") == std::string::npos);
+  const auto screen = make_vterm_screen(20, 6);
+  screen->feed(std::string{"\xc2\0\x9d", 3});
+  CHECK(screen->snapshot().find("\xc2\x9d") == std::string::npos);
+}
+
 // libvterm wrote the seventeenth argument over its own callbacks: any program could end the server.
 TEST_CASE("screen: a control sequence with any number of arguments stays inside the emulator",
           "[infra]") {
