@@ -65,13 +65,15 @@ void csi_guard::take(char byte, emulator& to) {
     const bool is_last = byte < 0 || byte >= 0x40;
     is_last ? finish(byte, to) : take_argument(byte);
   } else if (byte == '[') {
-    held_ = {escape, byte};
+    held_ += byte;
+    arguments_at_ = held_.size();
     separators_ = 0;
     place_ = place::arguments;
-  } else if (byte >= 0) {
+  } else if (byte >= '0') {
     leave(byte);
+  } else if (held_.size() < held_bytes_max) {
+    held_ += byte;  // libvterm passes over what it does not know, and takes a [ after it for CSI
   }
-  // Any other byte after an escape libvterm passes over, and waits on.
 }
 
 void csi_guard::take_argument(char byte) {
@@ -81,7 +83,7 @@ void csi_guard::take_argument(char byte) {
 }
 
 void csi_guard::finish(char last, emulator& to) {
-  const auto arguments = std::string_view{held_}.substr(2);
+  const auto arguments = std::string_view{held_}.substr(arguments_at_);
   const bool is_repeat = last == 'b' && std::all_of(arguments.begin(), arguments.end(), [](char c) {
                            return is_digit(c) || c == ';' || c == ':';
                          });

@@ -43,8 +43,9 @@ class csi_guard {
 
   place place_{place::text};
   std::size_t separators_{};
-  std::string held_;   // of a sequence that is not whole
-  std::string whole_;  // of one call, to be written at once
+  std::size_t arguments_at_{};  // in held_
+  std::string held_;            // of a sequence that is not whole
+  std::string whole_;           // of one call, to be written at once
 };
 
 }  // namespace berth

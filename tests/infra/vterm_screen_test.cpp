@@ -111,6 +111,7 @@ TEST_CASE("screen: a character is repeated, but not for ever", "[infra]") {
   // libvterm never ended: nothing was printed before, or what takes no column.
   CHECK(painted("\x1b[3;;2;b") == painted(""));
   CHECK(painted("\x1b\xff\n[3;;b") == painted("\n"));
+  CHECK(painted("\x1b+\xdf\x02+[bx") == painted("x"));
   CHECK(painted("\xe2\x80\x8b\x1b[3b|").find('|') != std::string::npos);
 }
 
