@@ -241,13 +241,9 @@ void terminal_channel::take(wire::input what) {
                        reject(rejection_code::invalid_argument,
                               "input has a sequence from 1 and 1 to 16384 bytes", "input"));
   if (what.sequence <= applied_) return applied(what.sequence);
-  // The client was told to send again from the refused one on.
   if (refused_from_ != 0 &&
-      what.sequence > refused_from_ - (BERTH_MUTANT(refused_input_refused_again) ? 1 : 0)) {
-    dropped_from_ = dropped_from_ == 0 ? what.sequence : std::min(dropped_from_, what.sequence);
-    dropped_last_ = std::max(dropped_last_, what.sequence);
-    return;
-  }
+      what.sequence > refused_from_ - (BERTH_MUTANT(refused_input_refused_again) ? 1 : 0))
+    return drop(what.sequence);
   if (unapplied_bytes_ + what.bytes.size() > ws_input_unacknowledged_bytes_max ||
       unapplied_.size() >= ws_input_unacknowledged_frames_max)
     return refuse_for_now(what.sequence, "64 KiB or 4096 frames of input wait to be applied");
@@ -290,8 +286,22 @@ void terminal_channel::refused_by_agent(std::uint64_t sequence, const rejection&
     unapplied_.erase(answered);
   }
   const bool passes = why == rejection_code::overloaded || why == rejection_code::unavailable;
-  if (is_known && (passes || why == rejection_code::wrong_state)) return;
+  if (is_known && (passes || why == rejection_code::wrong_state)) {
+    const bool is_retried =
+        std::any_of(unapplied_.begin(), unapplied_.end(),
+                    [&](const sent_input& sent) { return sent.sequence == sequence; });
+    if (is_retried) return;
+    // What was refused before it may have been applied since: then this one is the lowest.
+    return refused_from_ != 0 && sequence > refused_from_ ? drop(sequence)
+                                                          : refuse_for_now(sequence, why.message);
+  }
   passes ? refuse_for_now(sequence, why.message) : say_refused(sequence, why);
+}
+
+// Its client was told to send again from a lower number on.
+void terminal_channel::drop(std::uint64_t sequence) {
+  dropped_from_ = dropped_from_ == 0 ? sequence : std::min(dropped_from_, sequence);
+  dropped_last_ = std::max(dropped_last_, sequence);
 }
 
 // Only the first refused frame is told: what was said of every one behind it would take a slow link

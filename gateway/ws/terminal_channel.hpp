@@ -49,6 +49,7 @@ class terminal_channel : public ws_channel, public std::enable_shared_from_this<
   void take(const wire::resize& what);
   void take(const wire::take_drive&);
   void refused_by_agent(std::uint64_t sequence, const rejection& why);
+  void drop(std::uint64_t sequence);
   void refuse_for_now(std::uint64_t sequence, const std::string& why);
   void say_refused(std::uint64_t sequence, const rejection& why);
   void grant();
