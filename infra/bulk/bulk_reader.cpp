@@ -1,4 +1,8 @@
-// Bulk logs read from outside: every call looks at the folder anew and stops at what is durable.
+// Bulk logs read from outside, up to what was durable when the folder was looked at. Who reads a
+// terminal from end to end has it looked at once, not once a piece: it may hold thousands of files.
+#include <memory>
+#include <mutex>
+
 #include "infra/bulk/segment_bulk_log.hpp"
 #include "infra/bulk/terminal_log.hpp"
 
@@ -16,6 +20,8 @@ class bulk_reader : public bulk_log {
 
   journal_result<std::string> read(const terminal_id& terminal, std::uint64_t from,
                                    std::size_t bytes_max) override {
+    if (const auto log = kept(terminal); log && from < log->extent().durable)
+      if (auto found = log->read(from, bytes_max); found.has_value()) return found;
     return retried<std::string>(terminal,
                                 [&](const terminal_log& log) { return log.read(from, bytes_max); });
   }
@@ -39,13 +45,21 @@ class bulk_reader : public bulk_log {
   static constexpr int attempts_max =
       5;  // the server renames and drops files while they are listed and read
 
-  journal_result<std::unique_ptr<terminal_log>> load(const terminal_id& terminal) const {
+  std::shared_ptr<const terminal_log> kept(const terminal_id& terminal) const {
+    const std::lock_guard lock{mutex_};
+    return terminal == kept_terminal_ ? kept_log_ : nullptr;
+  }
+
+  journal_result<std::shared_ptr<const terminal_log>> load(const terminal_id& terminal) const {
     if (!is_folder_name(terminal))
       return journal_error{journal_errc::not_found,
                            "'" + terminal.value + "' is no terminal's name", std::nullopt};
     auto folder = load_folder(options_.dir / terminal.value, terminal, folder_use::read);
     if (folder.has_error()) return folder.error();
-    return std::make_unique<terminal_log>(options_, terminal, std::move(*folder));
+    auto log = std::make_shared<const terminal_log>(options_, terminal, std::move(*folder));
+    const std::lock_guard lock{mutex_};
+    kept_terminal_ = terminal;
+    return kept_log_ = std::move(log);
   }
 
   template <class T, class Reading>
@@ -58,6 +72,9 @@ class bulk_reader : public bulk_log {
   }
 
   const bulk_options options_;
+  mutable std::mutex mutex_;
+  mutable terminal_id kept_terminal_;  // the one looked at last
+  mutable std::shared_ptr<const terminal_log> kept_log_;
 };
 
 }  // namespace
