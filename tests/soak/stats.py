@@ -65,7 +65,10 @@ class Process:
             self.descriptors.append(len(list(pathlib.Path(f"/proc/{self.pid}/fd").iterdir())))
         except OSError:
             return  # killed
-        resident = int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) / 1024
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        if not found:
+            return  # killed, and not waited for yet
+        resident = int(found.group(1)) / 1024
         self.memory.append(((now - self.began) / 3600, resident))
 
     def summary(self, warm_up_s: float) -> dict:
