@@ -11,6 +11,7 @@ namespace berth::sim {
 namespace {
 constexpr std::size_t tenants = 2;
 constexpr std::size_t environments_max = 3;  // of all tenants
+constexpr std::size_t environments_unanswered_max = 40;
 constexpr std::size_t terminals_max = 4;
 constexpr std::size_t views_max = 3;  // of one client
 constexpr std::size_t printed_bytes_max = 6000;
@@ -187,7 +188,11 @@ void wire_clients::parts::make_terminal(wire_client& who, const wire_environment
 
 void wire_clients::parts::ask_something(wire_client& who) {
   if (environments_asked < environments_max && world.pick(3) == 0) return make_environment(who);
-  if (world.environments.empty()) return make_environment(who);
+  if (world.environments.empty()) {
+    // As long as none is answered; all of them must fit one page of a list.
+    if (environments_asked < environments_unanswered_max) make_environment(who);
+    return;
+  }
   const auto& in = world.environments[world.pick(world.environments.size())];
   const auto path = "/api/v1/environments/" + in.id.value;
   if (in.account != who.account()) {
