@@ -26,14 +26,19 @@ constexpr std::size_t chunk_bytes = 1024;
 constexpr std::size_t events_of_a_long_stream = 100;
 constexpr std::size_t commits_of_a_history = 100;
 
+environment_id busy_environment(simulated_server& server, std::size_t commands) {
+  const auto account = server.make_account("ada");
+  const auto environment = server.make_environment(account, "dev");
+  for (std::size_t i = 0; i < commands; ++i)
+    BERTH_ASSERT(server.call<environment::aggregate>(
+        environment, environment::record_activity{"keys"}, server.meta_for(account)));
+  return environment;
+}
+
 // A command from ask to its durable answer, through actor and journal.
 void command(std::size_t rounds) {
   simulated_server server{1};
-  const auto account = server.make_account("ada");
-  const auto environment = server.make_environment(account, "dev");
-  for (std::size_t i = 0; i < rounds; ++i)
-    BERTH_ASSERT(server.call<environment::aggregate>(
-        environment, environment::record_activity{"keys"}, server.meta_for(account)));
+  (void)busy_environment(server, rounds);
 }
 
 // A commit to its record and back, checked.
@@ -65,11 +70,7 @@ void fold(std::size_t rounds) {
 // A stream of 100 events read back and folded.
 void recover(std::size_t rounds) {
   simulated_server server{1};
-  const auto account = server.make_account("ada");
-  const auto environment = server.make_environment(account, "dev");
-  for (std::size_t i = 0; i < events_of_a_long_stream; ++i)
-    BERTH_ASSERT(server.call<environment::aggregate>(
-        environment, environment::record_activity{"keys"}, server.meta_for(account)));
+  const auto environment = busy_environment(server, events_of_a_long_stream);
   const stream_id stream{aggregate_kind::environment, environment.value};
   for (std::size_t i = 0; i < rounds; ++i) {
     environment::state state;

@@ -6,6 +6,8 @@ using namespace berth::testing;
 
 namespace {
 constexpr std::uint64_t window = 262'144;
+const std::vector<wire::frame> typed{
+    {1, wire::input{1, "a"}}, {1, wire::input{2, "b"}}, {1, wire::input{3, "c"}}};
 }  // namespace
 
 TEST_CASE(
@@ -83,8 +85,6 @@ TEST_CASE("connection: of frames that are refused together only the first is tol
   world.kernel.with(terminal, [](auto& t) {
     t.refuse_input = reject(rejection_code::unavailable, "the agent is away");
   });
-  const std::vector<wire::frame> typed{
-      {1, wire::input{1, "a"}}, {1, wire::input{2, "b"}}, {1, wire::input{3, "c"}}};
   peer.say(typed);
   const auto refused = peer.hear<wire::input_refused>();
   CHECK(refused.sequence == 1);
@@ -105,8 +105,6 @@ TEST_CASE("connection: of frames that the agent cannot take one is told, whateve
   peer.hello();
   peer.say(1, open_terminal(terminal, 0, window));
   (void)peer.heard();
-  const std::vector<wire::frame> typed{
-      {1, wire::input{1, "a"}}, {1, wire::input{2, "b"}}, {1, wire::input{3, "c"}}};
   world.kernel.with(terminal, [](auto& t) { t.away = true; });
   peer.say(typed);
   CHECK(peer.hear<wire::input_refused>().sequence == 1);
