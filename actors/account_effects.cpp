@@ -29,11 +29,16 @@ void account_effects::reconcile(const account::state& now, stream_version at) {
 }
 
 void account_effects::created(const environment_id& environment, bool exists) {
-  creating_.erase(environment);
-  // A creation that failed (overload, a record that cannot be read) is asked again.
+  // A creation that failed (overload, a record that cannot be read) is asked again; until then this
+  // actor stays, or nobody would.
   if (!exists)
-    return context_.shared.timers.after(
-        retry_delay, [this, post = context_.post] { post([this] { reconcile(latest_, at_); }); });
+    return context_.shared.timers.after(retry_delay, [this, environment, post = context_.post] {
+      post([this, environment] {
+        creating_.erase(environment);
+        reconcile(latest_, at_);
+      });
+    });
+  creating_.erase(environment);
   context_.report(account::confirm_environment{environment}, "confirm/" + environment.value);
 }
 

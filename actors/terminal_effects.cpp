@@ -13,7 +13,8 @@ terminal_effects::~terminal_effects() {
 }
 
 bool terminal_effects::busy() const {
-  return opening_ || following_ || !waiting_.empty() || (live_ && live_->viewer_count() > 0);
+  return opening_ || following_ || follows_again_ || !waiting_.empty() ||
+         (live_ && live_->viewer_count() > 0);
 }
 
 caf::message_handler terminal_effects::handlers(std::function<void()> after) {
@@ -121,8 +122,10 @@ void terminal_effects::chunk(chunk_message& m) {
     // What was not taken the agent still has: ask again, at once for a hole, later for a full
     // queue.
     following_ = false;
+    follows_again_ = true;
     const auto again = [this, post = context_.post] {
       post([this] {
+        follows_again_ = false;
         if (live_ && latest_.status == status::running) follow();
       });
     };

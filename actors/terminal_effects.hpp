@@ -46,6 +46,7 @@ class terminal_effects : public effects<terminal::aggregate> {
   bool opening_{};     // the host has not answered
   bool open_asked_{};
   bool following_{};
+  bool follows_again_{};  // soon: what came could not all be taken
   bool pumping_{};
   bool pace_timer_{};
   bool end_reported_{};

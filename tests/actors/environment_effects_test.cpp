@@ -55,6 +55,32 @@ TEST_CASE("environment: a retried creation is the same environment with the same
   CHECK(server.host.calls(host_call::create) == 1);
 }
 
+TEST_CASE("environment: one whose actor was overloaded is created when it is not, idle or not",
+          "[actors]") {
+  kernel_limits limits;
+  limits.in_flight_per_actor_max = 1;
+  limits.passivate_after = {};
+  simulated_server server{17, limits};
+  const auto account = server.make_account("ada");
+  // The idle actors' sweep, each 10 s, comes before the creation is asked again.
+  server.pass(std::chrono::milliseconds{9'800});
+  const environment_id id{derived_id("env", account.value, server.fresh_command())};
+  server.ask().ask(account,
+                   account::request_environment{id, "dev", "lightweight", "host", "2026-11", {}},
+                   server.meta_for(account), [](const auto& got) { REQUIRE(got); });
+  bool is_asking = false;
+  for (int steps = 0; steps < 300; ++steps) {
+    if (!std::exchange(is_asking, true))
+      server.ask().ask(id, environment::command{environment::stop{}}, server.meta_for(account),
+                       [&](const auto&) { is_asking = false; });
+    server.step();
+  }
+  server.settle();
+  REQUIRE(state_of(server, account, id).status == status::absent);
+  server.pass(std::chrono::seconds{5});
+  CHECK(state_of(server, account, id).status == status::running);
+}
+
 TEST_CASE("environment: a failed creation shows the cause and the next step, and can be deleted",
           "[actors]") {
   simulated_server server{3};

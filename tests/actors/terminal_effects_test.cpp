@@ -233,6 +233,20 @@ TEST_CASE(
   CHECK(terminal.attach(0)->bytes == printed + "$ ");
 }
 
+TEST_CASE("terminal: output that could not be taken is taken later, idle or not", "[actors]") {
+  kernel_limits limits;
+  limits.passivate_after = {};
+  simulated_server server{12, limits};
+  opened_terminal terminal{server};
+  server.pass(std::chrono::milliseconds{9'990});  // 10 ms before the idle actors' sweep
+  server.bulk.refuse(true);
+  server.host.feed(terminal.id, "$ ");
+  server.settle();
+  server.bulk.refuse(false);
+  server.pass(std::chrono::seconds{1});
+  CHECK(server.bulk.extent(terminal.id).durable == 2);
+}
+
 TEST_CASE("terminal: one that cannot be opened ends as failed and says why", "[actors]") {
   simulated_server server{9};
   const auto account = server.make_account("ada");
