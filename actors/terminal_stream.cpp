@@ -23,13 +23,24 @@ terminal_stream::taken terminal_stream::chunk(std::uint64_t offset, const shared
   const auto next = options_.bulk.append(id_, end_, fresh, options_.clock.now());
   if (next < end_ + fresh->size()) return taken::refused;
   hot_.push_back({end_, fresh});
-  hot_bytes_ += fresh->size();
+  hot_bytes_ += fresh->size() + hot_chunk_overhead;
   end_ += fresh->size();
-  while (hot_bytes_ > options_.limits.terminal_hot_bytes_max && hot_.size() > 1) {
-    hot_bytes_ -= hot_.front().data->size();
+  forget_delivered();
+  return taken::all;
+}
+
+// Memory is for viewers close behind; the others read the bulk log. Chunks may be single letters,
+// so each counts for what it costs.
+void terminal_stream::forget_delivered() {
+  const auto cost = [](const hot_chunk& chunk) { return chunk.data->size() + hot_chunk_overhead; };
+  auto needed_from = end_;
+  for (const auto& [number, viewer] : viewers_) needed_from = std::min(needed_from, viewer.cursor);
+  while (!hot_.empty() &&
+         (hot_.front().offset + hot_.front().data->size() <= needed_from ||
+          (hot_bytes_ > options_.limits.terminal_hot_bytes_max && hot_.size() > 1))) {
+    hot_bytes_ -= cost(hot_.front());
     hot_.pop_front();
   }
-  return taken::all;
 }
 
 void terminal_stream::synced(std::uint64_t durable) {
@@ -122,6 +133,7 @@ bool terminal_stream::pump() {
       viewers_.erase(now);
     }
   }
+  forget_delivered();
   return more;
 }
 

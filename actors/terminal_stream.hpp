@@ -41,6 +41,7 @@ class terminal_stream {
   // Where the agent should go on: one past the last byte here or in the bulk log.
   std::uint64_t end() const { return end_; }
   std::uint64_t durable() const { return durable_; }
+  std::uint64_t hot_bytes() const { return hot_bytes_; }  // of memory, for viewers close behind
 
   enum class taken {
     all,
@@ -72,6 +73,9 @@ class terminal_stream {
     std::uint64_t offset;
     shared_bytes data;
   };
+  static constexpr std::uint64_t hot_chunk_overhead = 128;  // of the heap, beside its bytes
+
+  void forget_delivered();
   bool pump(stream_viewer& viewer);
   bool deliver(stream_viewer& viewer, std::uint64_t until);
   bool paint(stream_viewer& viewer);

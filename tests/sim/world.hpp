@@ -20,7 +20,7 @@ struct universe_options {
   unsigned rounds{110};
   std::uint32_t faults_off{};             // bits of `fault`
   std::set<std::uint64_t> steps_skipped;  // of clients
-  unsigned gateway_in{8};                 // the gateway and views live in one of so many
+  unsigned gateway_in{12};                // the gateway and views live in one of so many
   bool traced{};
 };
 
