@@ -66,6 +66,13 @@ rocksdb::Options common_settings(const embedded_options& options) {
   return settings;
 }
 
+memory_use memory_of(rocksdb::DB& db) {
+  memory_use now;
+  db.GetAggregatedIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &now.memtable_bytes);
+  db.GetIntProperty(rocksdb::DB::Properties::kBlockCacheUsage, &now.block_cache_bytes);
+  return now;
+}
+
 rocksdb::Status check_files(rocksdb::DB& db, const read_pace& pace) {
   // DB::VerifyFileChecksums would do, if it did not refuse to work in a secondary instance.
   std::vector<rocksdb::LiveFileMetaData> tables;

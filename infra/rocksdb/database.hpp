@@ -39,6 +39,13 @@ rocksdb::Options common_settings(const embedded_options& options);
 // Reads every table file and compares its checksum with the one noted when it was written.
 rocksdb::Status check_files(rocksdb::DB& db, const read_pace& pace);
 
+// What it holds in memory, within the bounds of embedded_options.
+struct memory_use {
+  std::uint64_t memtable_bytes{};
+  std::uint64_t block_cache_bytes{};
+};
+memory_use memory_of(rocksdb::DB& db);
+
 // Whether the folder holds a database, or the remains of one.
 bool holds_database(const std::filesystem::path& folder);
 

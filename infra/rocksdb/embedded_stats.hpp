@@ -57,6 +57,8 @@ struct embedded_stats {
   std::uint64_t index_lag_commits{};
   std::uint64_t index_lag_bytes{};
   std::uint64_t durable_offset{};
+  std::uint64_t memtable_bytes{};     // in memory until they are flushed to tables
+  std::uint64_t block_cache_bytes{};  // of tables read lately
 };
 
 }  // namespace berth

@@ -274,4 +274,8 @@ rocksdb::Status log_store::check_files(const read_pace& pace) const {
   return berth::check_files(*database_.db, pace);
 }
 
+memory_use log_store::memory() const {
+  return memory_of(*database_.db);
+}
+
 }  // namespace berth

@@ -64,6 +64,7 @@ class log_store {
   std::optional<journal_error> copy_to(log_store& other, std::uint64_t upto) const;
   std::optional<journal_error> refresh();
   rocksdb::Status check_files(const read_pace& pace) const;  // every byte of every table file
+  memory_use memory() const;
 
  private:
   log_store(const embedded_options& options, database&& opened);

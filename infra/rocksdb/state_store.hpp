@@ -74,6 +74,7 @@ class state_store {
   rocksdb::Status check_files(const read_pace& pace) const {
     return berth::check_files(*database_.db, pace);
   }
+  memory_use memory() const { return memory_of(*database_.db); }
   rocksdb::DB& db() const { return *database_.db; }
 
  private:

@@ -134,8 +134,11 @@ class vterm_screen : public screen, private csi_guard::emulator {
   }
 
  private:
+  // libvterm takes four bytes of stack for each byte of text it is given at once.
   void write(std::string_view bytes) override {
-    vterm_input_write(terminal_, bytes.data(), bytes.size());
+    constexpr std::size_t at_once = 4'096;
+    for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), at_once)))
+      vterm_input_write(terminal_, bytes.data(), std::min(bytes.size(), at_once));
   }
 
   // DECSTBM, DECSLRM. libvterm keeps margins that a resize puts outside, and moves memory by a

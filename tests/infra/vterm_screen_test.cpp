@@ -93,6 +93,12 @@ TEST_CASE("screen: a control sequence with any number of arguments stays inside 
     }
 }
 
+TEST_CASE("screen: any amount of text can be fed at once", "[infra]") {
+  const auto screen = make_vterm_screen(10, 2);
+  screen->feed(std::string(32 << 20, 'x') + "\r\nok");
+  CHECK(screen->snapshot().find("ok") != std::string::npos);
+}
+
 TEST_CASE("screen: margins that a resize took away hold nothing any more", "[infra]") {
   const auto screen = make_vterm_screen(40, 90);
   screen->feed("\x1b[47;90r\x1b[?69h\x1b[30;40s\x1b[5;5Hx");

@@ -7,6 +7,7 @@ The server is killed during the first part; the last part is one life, for the s
 
 import argparse
 import asyncio
+import contextlib
 import json
 import pathlib
 import random
@@ -16,6 +17,7 @@ import shutil
 import sys
 import tempfile
 import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/e2e"))
@@ -55,6 +57,14 @@ def is_counted(offset: int, data: bytes) -> bool:
 def is_yes(offset: int, data: bytes) -> bool:
     pair = b"y\n" if offset % 2 == 0 else b"\ny"
     return data == (pair * (len(data) // 2 + 1))[: len(data)]
+
+
+def caches_mib(url: str) -> float:
+    with urllib.request.urlopen(url + "/metrics", timeout=5) as answer:
+        page = answer.read().decode()
+    found = re.findall(r"^berth_journal_(?:memtable|block_cache)_bytes (\S+)", page, re.M)
+    assert len(found) == 2, found
+    return sum(map(float, found)) / (1 << 20)
 
 
 class Typed:
@@ -239,7 +249,10 @@ class Soak:
 
     async def _watch_process(self) -> None:
         while True:
-            self.lives[-1].look(time.monotonic())
+            life = self.lives[-1]
+            with contextlib.suppress(OSError):  # killed, or not there yet
+                caches = await asyncio.to_thread(caches_mib, self.server.url)
+                life.look(time.monotonic(), caches)
             await asyncio.sleep(1)
 
     async def run(self) -> None:
@@ -318,7 +331,8 @@ def print_report(report: dict) -> None:
         f"{report['kills']} SIGKILLs, {report['reconnects']} reconnects, "
         f"{report['commands_acknowledged']} commands acknowledged, "
         f"{report['output_mib']} MiB of output checked; last life {last['seconds']} s: RSS "
-        f"{last['rss_mib_last']} MiB, slope {last['rss_mib_per_hour']} MiB/h, "
+        f"{last['rss_mib_last']} MiB, slope {last['rss_mib_per_hour']} MiB/h; without the bounded "
+        f"caches {last['rest_mib_last']} MiB, slope {last['rest_mib_per_hour']} MiB/h; "
         f"{last['descriptors_max']} descriptors; {len(report['problems'])} problems"
     )
 

@@ -57,9 +57,10 @@ class Process:
     def __init__(self, pid: int, began: float):
         self.pid, self.began = pid, began
         self.memory: list[tuple[float, float]] = []  # hours, MiB
+        self.caches: list[float] = []  # MiB of each, by the server's own count
         self.descriptors: list[int] = []
 
-    def look(self, now: float) -> None:
+    def look(self, now: float, caches: float) -> None:
         try:
             status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
             self.descriptors.append(len(list(pathlib.Path(f"/proc/{self.pid}/fd").iterdir())))
@@ -70,13 +71,20 @@ class Process:
             return  # killed, and not waited for yet
         resident = int(found.group(1)) / 1024
         self.memory.append(((now - self.began) / 3600, resident))
+        self.caches.append(caches)
 
     def summary(self, warm_up_s: float) -> dict:
+        """Slopes of all of it, and of what is no cache with a bound."""
         warm = [(x, y) for x, y in self.memory if x * 3600 >= warm_up_s]
+        cold = self.caches[len(self.memory) - len(warm) :]
+        rest = [(x, y - cache) for (x, y), cache in zip(warm, cold)]
         return {
             "seconds": round(self.memory[-1][0] * 3600) if self.memory else 0,
             "rss_mib_last": round(self.memory[-1][1], 1) if self.memory else 0,
             "rss_mib_max": round(max((y for _, y in self.memory), default=0), 1),
             "rss_mib_per_hour": round(slope(warm), 1),
+            "caches_mib_last": round(self.caches[-1], 1) if self.caches else 0,
+            "rest_mib_last": round(rest[-1][1], 1) if rest else 0,
+            "rest_mib_per_hour": round(slope(rest), 1),
             "descriptors_max": max(self.descriptors, default=0),
         }

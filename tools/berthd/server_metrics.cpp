@@ -36,6 +36,10 @@ void add_server_metrics(metrics_page& to, const running_kernel& core, const embe
            storage(&embedded_stats::queue_commits));
   to.gauge("berth_journal_index_lag_commits", "Durable commits not indexed yet",
            storage(&embedded_stats::index_lag_commits));
+  to.gauge("berth_journal_memtable_bytes", "Written and not flushed to tables yet",
+           storage(&embedded_stats::memtable_bytes));
+  to.gauge("berth_journal_block_cache_bytes", "Tables read lately",
+           storage(&embedded_stats::block_cache_bytes));
   to.gauge("berth_journal_head", "Last durable offset", storage(&embedded_stats::durable_offset));
   to.gauge("berth_projection_lag_commits", "Durable commits not projected yet", [&engine, &views] {
     const auto head = engine.stats().durable_offset;
