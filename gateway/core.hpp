@@ -1,5 +1,9 @@
-// What listener and connections share. Internal to the gateway; owns the io_context, and is held by
-// every connection, so that an answer from the kernel that comes late still finds its strand.
+// What listener and connections share. Internal to the gateway; owns the io_contexts, and is held
+// by every connection, so that an answer from the kernel that comes late still finds its lane.
+//
+// A connection lives on one of the lanes: an io_context with one thread, which is its strand
+// without a lock or a wake-up of a second thread. Nothing there may block; what reads the journal
+// or the bulk log runs on `work`.
 #pragma once
 
 #include <atomic>
@@ -44,9 +48,15 @@ struct gateway_core : std::enable_shared_from_this<gateway_core> {
   gateway_core(gateway_options with, services from);
   ~gateway_core();
 
+  boost::asio::io_context& next_lane();  // in turn; the listener's thread
+  void run();
+  void end_threads();  // what is still queued is dropped
+
   gateway_options options;
   services given;
-  droppable_io io;
+  droppable_io work;
+  std::vector<std::unique_ptr<droppable_io>> lanes;
+  std::size_t lanes_given{};
   std::optional<boost::asio::ssl::context> tls;
   boost::asio::ip::tcp::acceptor acceptor;
   std::uint16_t port{};

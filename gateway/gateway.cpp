@@ -1,10 +1,12 @@
 #include "gateway/gateway.hpp"
 
+#include <pthread.h>
+
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
 
 #include "events/core/invariant.hpp"
 #include "gateway/core.hpp"
@@ -15,6 +17,16 @@ namespace {
 
 namespace net = boost::asio;
 using net::ip::tcp;
+
+constexpr int work_threads = 2;
+
+std::vector<std::unique_ptr<droppable_io>> make_lanes(int count) {
+  constexpr int one_thread_runs_it = 1;
+  std::vector<std::unique_ptr<droppable_io>> lanes;
+  for (int i = 0; i < count; ++i)
+    lanes.push_back(std::make_unique<droppable_io>(one_thread_runs_it));
+  return lanes;
+}
 
 rejection refused(std::string why) {
   return reject(rejection_code::invalid_argument, std::move(why), "listen");
@@ -86,19 +98,45 @@ std::shared_ptr<void> body_budget::reserve(std::size_t bytes) {
 gateway_core::gateway_core(gateway_options with, services from)
     : options(std::move(with)),
       given(std::move(from)),
-      io(options.io_threads),
-      acceptor(net::make_strand(io)),
+      work(work_threads),
+      lanes(make_lanes(options.io_threads)),
+      acceptor(*lanes.front()),
       auth(given),
       routes(
           given, auth,
           [this](std::chrono::milliseconds delay, std::function<void()> run) {
-            return run_later(io, delay, std::move(run));
+            return run_later(work, delay, std::move(run));
           },
           !options.tls_certificate_file.empty()),
       connections(std::make_shared<connection_table>()),
       bodies(options.limits.bodies_bytes_max) {}
 
 gateway_core::~gateway_core() = default;
+
+net::io_context& gateway_core::next_lane() {
+  return *lanes[lanes_given++ % lanes.size()];
+}
+
+void gateway_core::run() {
+  const auto start = [this](net::io_context& io, const char* name) {
+    threads.emplace_back([&io, name] {
+      ::pthread_setname_np(::pthread_self(), name);
+      const auto busy = net::make_work_guard(io);  // a lane may have no connection yet
+      io.run();
+    });
+  };
+  for (auto& lane : lanes) start(*lane, "gateway-lane");
+  for (int i = 0; i < work_threads; ++i) start(work, "gateway-work");
+}
+
+void gateway_core::end_threads() {
+  work.stop();
+  for (auto& lane : lanes) lane->stop();
+  for (auto& thread : threads) thread.join();
+  threads.clear();
+  work.drop_pending();
+  for (auto& lane : lanes) lane->drop_pending();
+}
 
 gateway::gateway(gateway_options options, services given)
     : core_(std::make_shared<gateway_core>(std::move(options), std::move(given))) {}
@@ -111,10 +149,9 @@ outcome<std::uint16_t> gateway::start() {
   BERTH_ASSERT(core_->threads.empty());
   if (auto bad = load_tls(*core_)) return *bad;
   if (auto bad = listen(*core_)) return *bad;
-  core_->websockets = std::make_unique<ws_server>(core_->given, core_->io.get_executor());
+  core_->websockets = std::make_unique<ws_server>(core_->given, core_->work.get_executor());
   accept_connections(core_);
-  for (int i = 0; i < core_->options.io_threads; ++i)
-    core_->threads.emplace_back([core = core_.get()] { core->io.run(); });
+  core_->run();
   return core_->port;
 }
 
@@ -134,10 +171,7 @@ void gateway::stop() {
     std::this_thread::sleep_for(std::chrono::milliseconds{5});
   if (const auto left = core_->connections->size())
     spdlog::warn("gateway: {} connections cut at stop", left);
-  core_->io.stop();
-  for (auto& thread : core_->threads) thread.join();
-  core_->threads.clear();
-  core_->io.drop_pending();
+  core_->end_threads();
   core_->websockets.reset();
 }
 

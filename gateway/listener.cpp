@@ -1,7 +1,8 @@
+#include <netinet/tcp.h>
+
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/asio/write.hpp>
 
 #include "gateway/core.hpp"
@@ -15,6 +16,11 @@ using net::ip::tcp;
 
 // Out of file descriptors: give the ones in use time to close.
 constexpr std::chrono::milliseconds accept_retry{50};
+
+// What a slow link has not taken yet waits in the connection's own queue, where a key's echo
+// overtakes a flood, and not in the kernel's.
+const net::detail::socket_option::integer<IPPROTO_TCP, TCP_NOTSENT_LOWAT> unsent_bytes_max{32 *
+                                                                                           1024};
 
 std::string full_answer() {
   auto refused = problem_response(kind_named("overloaded"),
@@ -41,14 +47,15 @@ void serve(const std::shared_ptr<gateway_core>& core, tcp::socket socket) {
   boost::system::error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
   socket.set_option(net::socket_base::keep_alive(true), ignored);
+  socket.set_option(unsent_bytes_max, ignored);
   serve_connection(core, std::move(socket));
 }
 
 }  // namespace
 
 void accept_connections(const std::shared_ptr<gateway_core>& core) {
-  core->acceptor.async_accept(net::make_strand(core->io), [core](boost::system::error_code failed,
-                                                                 tcp::socket socket) {
+  core->acceptor.async_accept(core->next_lane(), [core](boost::system::error_code failed,
+                                                        tcp::socket socket) {
     if (failed == net::error::operation_aborted || !core->acceptor.is_open()) return;
     if (!failed) {
       serve(core, std::move(socket));

@@ -1,6 +1,6 @@
 // Where the HTTP server hands a stream over: a parsed GET /api/v1/ws with `Upgrade: websocket`.
 //
-// The stream's executor must be a strand (accept with net::make_strand): everything a connection
+// The stream's executor must run one handler at a time (a lane): everything a connection
 // does runs on it. A connection lives until its socket ends, then leaves context.connections.
 // Thread-safe.
 #pragma once

@@ -1,6 +1,7 @@
 #include "infra/bulk/terminal_log.hpp"
 
 #include <algorithm>
+#include <thread>
 
 #include "events/core/invariant.hpp"
 #include "infra/bulk/bulk_answers.hpp"
@@ -10,6 +11,7 @@ namespace berth {
 namespace {
 
 constexpr int read_attempts_max = 4;  // a segment is compressed or dropped while it is read
+constexpr std::size_t write_bytes = 256 * 1024;  // at once
 
 }  // namespace
 
@@ -149,23 +151,34 @@ std::size_t terminal_log::segment_bytes() const {
   return static_cast<std::size_t>(std::min<std::uint64_t>(wanted, options_.segment_bytes_max));
 }
 
-std::string terminal_log::encode(const std::vector<pending_bytes>& taken,
-                                 std::vector<segment::signpost>& signposts) const {
-  std::string bytes;
-  bytes.reserve(taken.back().end() - taken.front().offset + taken.size() * block::head_bytes);
+// In pieces, between which others get the processor: a keystroke elsewhere waits for no flood.
+journal_result<std::uint64_t> terminal_log::write_blocks(
+    const std::vector<pending_bytes>& taken, std::vector<segment::signpost>& signposts) const {
+  std::string piece;
+  auto at = file_bytes_;
+  const auto write_piece = [&] {
+    auto failed = file_.write(at, piece);
+    at += piece.size();
+    piece.clear();
+    return failed;
+  };
   for (const auto& each : taken) {
     auto left = each.bytes();
     for (auto offset = each.offset; !left.empty();) {
       const auto data = left.substr(0, block::data_bytes_max);
-      const auto at = file_bytes_ + bytes.size();
-      if (signposts.empty() || at - signposts.back().at >= segment::signpost_distance_bytes)
-        signposts.push_back({offset, at});
-      append_block(bytes, seed_, {offset, each.time, data});
+      const auto place = at + piece.size();
+      if (signposts.empty() || place - signposts.back().at >= segment::signpost_distance_bytes)
+        signposts.push_back({offset, place});
+      append_block(piece, seed_, {offset, each.time, data});
       offset += data.size();
       left.remove_prefix(data.size());
+      if (piece.size() < write_bytes) continue;
+      if (auto failed = write_piece()) return *failed;
+      std::this_thread::yield();
     }
   }
-  return bytes;
+  if (auto failed = write_piece()) return *failed;
+  return at;
 }
 
 std::optional<journal_error> terminal_log::ensure_mark() {
@@ -213,10 +226,10 @@ std::optional<journal_error> terminal_log::write_pending() {
   if (auto failed = ensure_files(durable)) return failed;
   if (!open_->signposts.empty()) signposts.push_back(open_->signposts.back());
   const auto known = signposts.size();
-  const auto bytes = encode(taken, signposts);
-  if (auto failed = file_.write(file_bytes_, bytes)) return failed;
+  const auto written = write_blocks(taken, signposts);
+  if (written.has_error()) return written.error();
   if (auto failed = file_.sync()) return failed;
-  file_bytes_ += bytes.size();
+  file_bytes_ = *written;
   const auto end = taken.back().end();
   if (auto failed = mark_->write(mark_of(first, end))) return failed;
   bool is_full;

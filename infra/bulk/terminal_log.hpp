@@ -58,8 +58,9 @@ class terminal_log {
                                      const block_visitor& each) const;
   std::optional<journal_error> ensure_mark();
   std::optional<journal_error> ensure_files(std::uint64_t first);
-  std::string encode(const std::vector<pending_bytes>& taken,
-                     std::vector<segment::signpost>& signposts) const;
+  // Where the file ends afterwards.
+  journal_result<std::uint64_t> write_blocks(const std::vector<pending_bytes>& taken,
+                                             std::vector<segment::signpost>& signposts) const;
   std::optional<journal_error> close_segment();
   std::size_t segment_bytes() const;
 

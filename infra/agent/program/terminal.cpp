@@ -19,6 +19,7 @@ using std::chrono::milliseconds;
 constexpr std::size_t read_turn_bytes = 64 * 1024;
 constexpr milliseconds kill_after_hang_up{5'000};
 constexpr milliseconds disk_full_retry{1'000};
+constexpr milliseconds give_back_after{1'000};  // without output
 // More than a PTY can hold: all the program wrote before its exit is inside it. What others write
 // after it does not keep the terminal open for ever.
 constexpr std::uint64_t read_after_exit_bytes_max = 1024 * 1024;
@@ -28,6 +29,7 @@ constexpr gid_t tty_group = 5;
 terminal::~terminal() {
   if (retry_timer_) loop_.cancel(retry_timer_);
   if (kill_timer_) loop_.cancel(kill_timer_);
+  if (give_back_timer_) loop_.cancel(give_back_timer_);
   if (pty_) loop_.remove(pty_.get());
   if (status_) loop_.remove(status_.get());
   if (ring_) ::unlinkat(state_directory_, (id_ + ".ring").c_str(), 0);
@@ -227,7 +229,19 @@ void terminal::pace(std::uint64_t read_until) {
 
 void terminal::durable(std::uint64_t offset) {
   ring_->drop_below(offset);
+  give_back_later();
   wait_status_ && !ended_ ? read_turn() : watch();
+}
+
+// Taking space and giving it back costs more than the bytes: not while the program prints.
+void terminal::give_back_later() {
+  if (give_back_timer_) return;
+  end_when_armed_ = ring_->end();
+  give_back_timer_ = loop_.after(give_back_after, [this] {
+    give_back_timer_ = 0;
+    if (ring_->end() != end_when_armed_) return give_back_later();
+    ring_->give_back();
+  });
 }
 
 void terminal::signal_all(int number) {

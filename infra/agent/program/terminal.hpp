@@ -93,6 +93,7 @@ class terminal {
   read_end read_some(std::size_t budget);
   void read_turn();
   void write_some();
+  void give_back_later();
   void watch();
   void finish();
   void signal_all(int number);
@@ -124,6 +125,8 @@ class terminal {
   std::size_t pending_input_bytes_ = 0;
   event_loop::timer_id kill_timer_ = 0;
   event_loop::timer_id retry_timer_ = 0;
+  event_loop::timer_id give_back_timer_ = 0;
+  std::uint64_t end_when_armed_ = 0;
 };
 
 }  // namespace berth::agent

@@ -159,16 +159,17 @@ void ring_file::commit(std::size_t bytes) {
 }
 
 void ring_file::drop_below(std::uint64_t offset) {
-  const auto from = base();
-  const auto to = std::clamp(offset, from, end());
-  header_->base.store(to, std::memory_order_release);
-  if (from / ring_chunk_bytes == to / ring_chunk_bytes) return;
-  // Give back every chunk that holds no kept byte. Chunks count from the start of the data area, so
-  // go round by position.
-  const auto keep_first = static_cast<std::size_t>(to % capacity()) / ring_chunk_bytes;
-  const auto keep_last = static_cast<std::size_t>(end() % capacity()) / ring_chunk_bytes;
-  const bool wraps = to % capacity() > end() % capacity();
-  if (end() - to == capacity()) return;
+  header_->base.store(std::clamp(offset, base(), end()), std::memory_order_release);
+}
+
+// Chunks count from the start of the data area, so go round by position.
+void ring_file::give_back() {
+  if (free_bytes() == 0) return;
+  const auto first = base() % capacity();
+  const auto last = end() % capacity();
+  const auto keep_first = static_cast<std::size_t>(first) / ring_chunk_bytes;
+  const auto keep_last = static_cast<std::size_t>(last) / ring_chunk_bytes;
+  const bool wraps = first > last;
   for (std::size_t i = 0; i < taken_.size(); ++i) {
     const bool kept = wraps ? i >= keep_first || i <= keep_last : i >= keep_first && i <= keep_last;
     if (!taken_[i] || kept) continue;

@@ -10,7 +10,8 @@
 // below `end` is there even if the agent was killed between two instructions. It survives the
 // agent, not the machine: a file of another boot is refused, because pages may be missing in its
 // middle. Disk space is taken in chunks before they are written (a full disk makes writable()
-// empty, never a SIGBUS) and given back below base. Errors: errno values. Threads: one.
+// empty, never a SIGBUS) and given back when asked: a program that goes on printing needs it again
+// at once. Errors: errno values. Threads: one.
 #pragma once
 
 #include <atomic>
@@ -68,6 +69,7 @@ class ring_file {
   char* writable(std::size_t& want);
   void commit(std::size_t bytes);
   void drop_below(std::uint64_t offset);  // clamped to [base, end]
+  void give_back();                       // the space of chunks that hold no kept byte
   void set_ended(std::int32_t wait_status);
 
   // The bytes from `offset` on, at most `bytes_max`; shorter at the wrap. offset in [base, end].

@@ -35,14 +35,22 @@ void shown::take(std::string_view bytes) {
   if (keeps_) kept_.append(bytes);
 }
 
+void shown::on_output(std::function<void()> told) {
+  const std::scoped_lock held{mutex_};
+  told_ = std::move(told);
+}
+
 void shown::output(std::uint64_t offset, std::string_view bytes) {
+  std::function<void()> told;
   {
     const std::scoped_lock held{mutex_};
     if (offset != end_ && !first_) holes_ = true;
     first_ = false;
     end_ = offset + bytes.size();
     take(bytes);
+    told = told_;
   }
+  if (told) told();
   changed_.notify_all();
   linger(bytes.size());
 }
@@ -123,7 +131,7 @@ std::string bench_client::make_terminal(const std::string& script) {
 }
 
 open_terminal bench_client::view(const std::string& terminal, view_options how) {
-  open_terminal out{std::make_shared<shown>(how.keeps), nullptr};
+  open_terminal out{terminal, std::make_shared<shown>(how.keeps), nullptr};
   client::terminal_options wanted;
   wanted.id = terminal;
   wanted.exact = how.exact;
@@ -148,6 +156,14 @@ void bench_client::run(const std::string& script) {
     fail(script + ": " + json::serialize(out).substr(0, 300));
 }
 
+std::string bench_client::make_text(std::uint64_t bytes) {
+  const auto size = std::to_string(bytes);
+  run("cd /workspace; find /usr/include -type f -name '*.h' | sort | head -3000 | xargs cat > once;"
+      " : > text; while [ $(stat -c %s text) -lt " +
+      size + " ]; do cat once >> text; done; truncate -s " + size + " text");
+  return "/workspace/text";
+}
+
 json::object bench_client::ask(const std::string& method, const std::string& path,
                                const json::object& body) {
   const auto answer = client_->request_wait(method, path, {{"content-type", "application/json"}},
@@ -166,13 +182,20 @@ client::http_answer bench_client::get(const std::string& path) {
 
 json::object echo_times(open_terminal& on, int keys) {
   std::vector<double> us;
-  for (int i = 0; i < keys; ++i) {
-    const auto before = on.screen->end();
-    const auto start = clock_type::now();
+  std::atomic<bool> is_over{};
+  clock_type::time_point typed_at;
+  const auto type = [&] {
+    typed_at = clock_type::now();
     on.handle->input("k");
-    on.screen->wait([&](const shown& now) { return now.end() > before; });
-    us.push_back(us_since(start));
-  }
+  };
+  on.screen->on_output([&] {
+    us.push_back(us_since(typed_at));
+    if (us.size() < static_cast<std::size_t>(keys)) return type();
+    is_over = true;
+  });
+  type();
+  on.screen->wait([&](const shown&) { return is_over.load(); });
+  on.screen->on_output({});
   return spread(std::move(us));
 }
 

@@ -50,6 +50,8 @@ class shown : public client::terminal_listener {
   clock_type::time_point last_output() const { return last_output_; }
   const std::string& kept() const { return kept_; }  // output and snapshots, for an emulator
   void pace(double bytes_per_second) { pace_bytes_per_second_ = bytes_per_second; }
+  // Called on the client's thread for every output, before anybody who waits.
+  void on_output(std::function<void()> told);
 
  private:
   void take(std::string_view bytes);
@@ -64,10 +66,12 @@ class shown : public client::terminal_listener {
   std::uint64_t gaps_{};
   std::string tail_, kept_, over_;
   clock_type::time_point last_output_{};
+  std::function<void()> told_;
   std::atomic<double> pace_bytes_per_second_{};
 };
 
 struct open_terminal {
+  std::string id;
   std::shared_ptr<shown> screen;
   std::unique_ptr<client::terminal> handle;
 };
@@ -93,6 +97,9 @@ class bench_client {
   }
   open_terminal raw_cat();  // whatever is typed comes back as it is
   void run(const std::string& script);
+  // A file in the environment with text as people have it on their screens: C headers, over and
+  // over. Its path.
+  std::string make_text(std::uint64_t bytes);
 
   // A request whose answer is good; its JSON.
   boost::json::object ask(const std::string& method, const std::string& path,
@@ -105,7 +112,8 @@ class bench_client {
   std::string environment_;
 };
 
-// Types one key after the other; each waits for its echo.
+// Types one key after the other; each waits for its echo. All on the client's thread: a person's
+// client has no second one to wake.
 boost::json::object echo_times(open_terminal& on, int keys);
 
 }  // namespace berth::bench
