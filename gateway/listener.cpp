@@ -1,5 +1,3 @@
-#include <netinet/tcp.h>
-
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <boost/asio/steady_timer.hpp>

@@ -1,4 +1,5 @@
 #include "infra/agent/link/ring_import.hpp"
+#include "infra/agent/protocol/ring_file.hpp"
 #include "tests/infra/agent_harness.hpp"
 
 namespace berth::agent::test {
@@ -105,6 +106,29 @@ TEST_CASE(
     return !r.heard.heard_[one].ends.empty();
   }));
   CHECK((r.heard.bytes(one) == sent));
+}
+
+TEST_CASE("agent: the ring's space is given back when the program pauses, not while it prints",
+          "[infra]") {
+  rig r;
+  constexpr std::size_t printed = 4 * ring_chunk_bytes;
+  r.open(one,
+         {"/bin/sh", "-c",
+          "stty raw -echo; head -c " + std::to_string(printed) + " /dev/zero; sleep 60"},
+         2 * printed);
+  REQUIRE(r.heard.until([&] { return r.heard.heard_[one].bytes.size() == printed; }));
+  const auto ring = r.process.state() + "/" + one.value + ".ring";
+  const auto taken = [&] {
+    struct stat info {};
+    REQUIRE(::stat(ring.c_str(), &info) == 0);
+    return static_cast<std::size_t>(info.st_blocks) * 512;
+  };
+  CHECK(taken() >= printed);
+  r.link->durable(one, printed);
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (taken() > 2 * ring_chunk_bytes && std::chrono::steady_clock::now() < until)
+    std::this_thread::sleep_for(20ms);
+  CHECK(taken() <= 2 * ring_chunk_bytes);
 }
 
 TEST_CASE("agent: an offset that was dropped is answered with the first one held", "[infra]") {
