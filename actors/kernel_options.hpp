@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "actors/kernel.hpp"
+#include "actors/ports/background.hpp"
 #include "actors/ports/bulk_log.hpp"
 #include "actors/ports/clock.hpp"
 #include "actors/ports/environment_host.hpp"
@@ -43,6 +44,7 @@ struct kernel_options {
   std::size_t worker_threads{2};
   // Deterministic: no threads; the caller runs jobs and timers (actors/simulation.hpp).
   bool simulated{};
+  berth::background* behind{};  // nothing = such work is done at once, piece by piece
 };
 
 // Adopts what runs, then sees to every stream's effects in the background. stop() takes no more

@@ -101,7 +101,16 @@ void terminal_effects::open(const terminal::state& now) {
 
 void terminal_effects::go_live(const terminal::state& now) {
   if (live_) return;
-  live_ = std::make_unique<terminal_stream>(id(), context_.shared.options, now.cols, now.rows);
+  screen_tracker::work_later later;
+  if (auto* behind = context_.shared.options.behind)
+    later = [behind, post = context_.post](std::function<void()> work, std::function<void()> done) {
+      behind->run([post, work = std::move(work), done = std::move(done)]() mutable {
+        work();
+        post(std::move(done));
+      });
+    };
+  live_ = std::make_unique<terminal_stream>(id(), context_.shared.options, now.cols, now.rows,
+                                            std::move(later), [this] { pump(); });
   live_->driver_is(now.driver);
   if (now.journal == terminal::journal_mode::tail)
     context_.shared.options.bulk.retain(id(), now.journal_tail_bytes);

@@ -8,8 +8,13 @@
 namespace berth::actors {
 
 terminal_stream::terminal_stream(terminal_id id, const kernel_options& options, std::uint16_t cols,
-                                 std::uint16_t rows)
-    : id_{std::move(id)}, options_{options}, cols_{cols}, rows_{rows} {
+                                 std::uint16_t rows, screen_tracker::work_later later,
+                                 std::function<void()> progressed)
+    : id_{std::move(id)},
+      options_{options},
+      cols_{cols},
+      rows_{rows},
+      screen_{id_, options, cols, rows, std::move(later), std::move(progressed)} {
   const auto known = options_.bulk.extent(id_);
   end_ = known.next;
   durable_ = known.durable;
@@ -26,6 +31,7 @@ terminal_stream::taken terminal_stream::chunk(std::uint64_t offset, const shared
   hot_bytes_ += fresh->size() + hot_chunk_overhead;
   end_ += fresh->size();
   forget_delivered();
+  screen_.grew(end_);
   return taken::all;
 }
 
@@ -53,7 +59,7 @@ void terminal_stream::resized(std::uint64_t offset, std::uint16_t cols, std::uin
   if (cols == cols_ && rows == rows_) return;
   cols_ = cols;
   rows_ = rows;
-  if (screen_) screen_->resize(cols, rows);
+  screen_.resized(cols, rows);
   for (auto& [number, viewer] : viewers_) viewer.out->resized(offset, cols, rows);
 }
 
@@ -189,44 +195,18 @@ std::optional<terminal_stream::hot_chunk> terminal_stream::find_bytes(std::uint6
   return hot_chunk{from, share(std::move(*read))};
 }
 
-// Brings the server's emulator to the end, a slice a call.
-terminal_stream::screen_is terminal_stream::advance_screen() {
-  const auto begin = [this] {
-    screen_ = options_.make_screen(cols_, rows_);
-    screen_at_ = options_.bulk.extent(id_).first;
-  };
-  if (!screen_) begin();
-  std::uint64_t budget = options_.limits.terminal_pump_bytes_max;
-  while (screen_at_ < end_) {
-    if (budget == 0) return screen_is::behind;
-    const auto from = find_bytes(screen_at_);
-    // Retention may overtake an emulator that nobody needed for a while.
-    if (!from && screen_at_ < options_.bulk.extent(id_).first) {
-      begin();
-      continue;
-    }
-    if (!from) return screen_is::unreadable;
-    const auto skip = screen_at_ - from->offset;
-    const auto size = std::min<std::uint64_t>(from->data->size() - skip, budget);
-    screen_->feed(std::string_view{*from->data}.substr(skip, size));
-    screen_at_ += size;
-    budget -= size;
-  }
-  return screen_is::at_end;
-}
-
 bool terminal_stream::paint(stream_viewer& viewer) {
   if (!options_.make_screen) {
     viewer.wants_snapshot = false;
     return true;
   }
-  const auto now = advance_screen();
-  if (now == screen_is::unreadable) return unreadable(viewer);
-  if (now == screen_is::behind) return true;
-  if (screen_at_ > viewer.cursor && !BERTH_MUTANT(gap_not_told))
-    viewer.out->gap(viewer.cursor, screen_at_);
-  viewer.out->snapshot(screen_at_, cols_, rows_, share(screen_->snapshot()));
-  viewer.cursor = screen_at_;
+  const auto now = screen_.catch_up(end_);
+  if (now == screen_tracker::state::unreadable) return unreadable(viewer);
+  if (now != screen_tracker::state::at_end) return now == screen_tracker::state::behind;
+  const auto at = screen_.at();
+  if (at > viewer.cursor && !BERTH_MUTANT(gap_not_told)) viewer.out->gap(viewer.cursor, at);
+  viewer.out->snapshot(at, cols_, rows_, share(screen_.snapshot()));
+  viewer.cursor = at;
   viewer.credit_until = std::max(viewer.credit_until, viewer.cursor);
   viewer.wants_snapshot = false;
   return viewer.cursor < std::min(end_, viewer.credit_until);

@@ -17,7 +17,7 @@
 #include <memory>
 #include <optional>
 
-#include "actors/kernel_options.hpp"
+#include "actors/screen_tracker.hpp"
 
 namespace berth::actors {
 
@@ -35,8 +35,10 @@ struct stream_viewer {
 
 class terminal_stream {
  public:
+  // `later` and `progressed`: as screen_tracker has them; after `progressed` pump() again.
   terminal_stream(terminal_id id, const kernel_options& options, std::uint16_t cols,
-                  std::uint16_t rows);
+                  std::uint16_t rows, screen_tracker::work_later later = {},
+                  std::function<void()> progressed = {});
 
   // Where the agent should go on: one past the last byte here or in the bulk log.
   std::uint64_t end() const { return end_; }
@@ -79,8 +81,6 @@ class terminal_stream {
   bool pump(stream_viewer& viewer);
   bool deliver(stream_viewer& viewer, std::uint64_t until);
   bool paint(stream_viewer& viewer);
-  enum class screen_is { at_end, behind, unreadable };
-  screen_is advance_screen();
   bool unreadable(stream_viewer& viewer);
   static rejection expired(std::uint64_t first);
   std::optional<hot_chunk> find_bytes(std::uint64_t from);
@@ -98,8 +98,7 @@ class terminal_stream {
   std::optional<terminal::ended> ended_;
 
   std::uint16_t cols_{}, rows_{};
-  std::unique_ptr<screen> screen_;  // made for the first screen viewer
-  std::uint64_t screen_at_{};
+  screen_tracker screen_;
 };
 
 }  // namespace berth::actors

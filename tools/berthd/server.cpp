@@ -11,6 +11,7 @@
 #include "gateway/gateway.hpp"
 #include "infra/agent/link/agent_reactor.hpp"
 #include "infra/agent/link/gateway_pump.hpp"
+#include "infra/background/background_worker.hpp"
 #include "infra/bulk/segment_bulk_log.hpp"
 #include "infra/providers/sandbox/sandbox_host.hpp"
 #include "infra/rocksdb/embedded_engine.hpp"
@@ -64,6 +65,7 @@ struct server::parts {
   std::unique_ptr<bulk_log> bulk;
   std::unique_ptr<scrubber> scrub;
   std::unique_ptr<projection_driver> views;
+  background_worker behind;
   std::unique_ptr<running_kernel> kernel;
   std::unique_ptr<gateway::gateway> front;
   admin_socket admin;
@@ -138,7 +140,7 @@ void server::parts::make_kernel_and_views() {
   limits.passivate_after = std::chrono::seconds{of.passivate_after_s};
   kernel =
       make_kernel({engine->journal(), *host, *bulk, clock, make_vterm_screen, directory.this_host(),
-                   boot_id(), engine->epoch(), limits, of.worker_threads, false});
+                   boot_id(), engine->epoch(), limits, of.worker_threads, false, &behind});
 }
 
 gateway::services server::parts::services() {
@@ -212,6 +214,7 @@ std::size_t server::stop() {
   my.port = 0;
   if (my.front) my.front->stop();
   my.kernel->stop();
+  my.behind.stop();
   my.views->stop();
   my.front.reset();
   my.kernel.reset();
