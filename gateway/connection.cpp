@@ -173,10 +173,20 @@ class connection : public live_connection, public std::enable_shared_from_this<c
                    });
   }
 
+  // Made off the lane: it reads the bulk log.
   void write_chunk() {
-    std::string chunk;
-    bool more = true;
-    while (more && chunk.empty()) more = source_(chunk);  // An empty chunk would end the body.
+    net::post(core_->work, [self = shared_from_this()] {
+      std::string chunk;
+      bool more = true;
+      while (more && chunk.empty())
+        more = self->source_(chunk);  // An empty one would end the body.
+      net::post(self->executor_, [self, more, chunk = std::move(chunk)]() mutable {
+        self->send_chunk(more, std::move(chunk));
+      });
+    });
+  }
+
+  void send_chunk(bool more, std::string chunk) {
     if (!more) source_ = nullptr;
     header_ = chunked_ ? chunk_header(more ? chunk.size() : 0) : std::string();
     body_ = std::move(chunk);

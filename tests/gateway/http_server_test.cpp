@@ -1,5 +1,6 @@
 #include "tests/support/catch.hpp"
 
+#include <condition_variable>
 #include <thread>
 
 #include "gateway/gateway.hpp"
@@ -234,6 +235,73 @@ TEST_CASE("http: a recording is streamed in chunks, and to HTTP/1.0 until the en
   CHECK(same->body == recording->body);
   client.send(here.get("/health"));
   CHECK(client.read()->status == 200);
+}
+
+TEST_CASE("http: reads that wait for the disk hold up no other connection", "[gateway]") {
+  // Reads wait until they are let go.
+  class waiting_bulk : public memory_bulk_log {
+   public:
+    journal_result<std::string> read(const terminal_id& id, std::uint64_t from,
+                                     std::size_t bytes_max) override {
+      ++waiting;
+      std::unique_lock lock{mutex_};
+      REQUIRE(let_go_.wait_for(lock, 10s, [this] { return is_free_; }));
+      return memory_bulk_log::read(id, from, bytes_max);
+    }
+    void let_go() {
+      const std::lock_guard lock{mutex_};
+      is_free_ = true;
+      let_go_.notify_all();
+    }
+    std::atomic<int> waiting{};
+
+   private:
+    std::mutex mutex_;
+    std::condition_variable let_go_;
+    bool is_free_{};
+  } bulk;
+  gateway_world world;
+  const auto account = gateway::account_id_of("admin");
+  const terminal_id id{derived_id("term", account.value, uuid{})};
+  REQUIRE(world.kernel.system_ask<terminal::aggregate>(
+      id.value, terminal::open{account, environment_id{"env_1"}, 80, 24, {}, {}, {}, 0}));
+  bulk.append(id, 0, share("output"), world.clock.now());
+  gateway::services given{world.kernel,
+                          world.views,
+                          world.journal,
+                          bulk,
+                          world.host,
+                          world.clock,
+                          world.services.server_key,
+                          world.services.metrics,
+                          world.services.ready,
+                          world.services.when_projected};
+  gateway::gateway front{quick_options(), given};
+  const auto port = front.start();
+  REQUIRE(port);
+  const auto ask = "GET /api/v1/terminals/" + id.value +
+                   "/output?from=0 HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer " +
+                   world.admin_token + "\r\n\r\n";
+  std::vector<std::unique_ptr<http_client>> readers;
+  for (int i = 0; i < 4; ++i) {
+    readers.push_back(std::make_unique<http_client>(*port));
+    readers.back()->send(ask);
+  }
+  for (int i = 0; i < 1'000 && bulk.waiting < 2; ++i) std::this_thread::sleep_for(5ms);
+  CHECK(bulk.waiting == 2);
+  for (int i = 0; i < 4; ++i) {
+    http_client other(*port);
+    other.send("GET /health HTTP/1.1\r\nHost: test\r\n\r\n");
+    const auto answer = other.read();
+    REQUIRE(answer);
+    CHECK(answer->status == 200);
+  }
+  bulk.let_go();
+  for (auto& reader : readers) {
+    const auto answer = reader->read();
+    REQUIRE(answer);
+    CHECK(answer->body == "output");
+  }
 }
 
 TEST_CASE("http: beyond the bound of connections the next one is told so", "[gateway]") {
