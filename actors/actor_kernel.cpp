@@ -16,8 +16,9 @@ constexpr std::chrono::seconds beat_every{
     30};  // the host's alive record (DESIGN §9: at least once a minute)
 constexpr std::chrono::milliseconds adopt_retry{500};
 constexpr std::chrono::seconds sweep_every{10};  // passivation
-constexpr std::size_t wake_batch = 256;          // streams woken at a time after a start
-constexpr std::chrono::milliseconds wake_pause{20};
+constexpr std::size_t wake_batch = 16;           // streams woken at a time after a start
+constexpr std::chrono::milliseconds wake_pause{1};
+constexpr int wake_patience = 100;  // pauses for a batch to be seen to
 constexpr std::size_t max_throughput =
     100;  // messages an actor handles before it yields its worker
 }  // namespace
@@ -104,11 +105,17 @@ void actor_kernel::adopted(const std::vector<adopted_environment>& found) {
 
 // Every stream is looked at once after a start: what its state wants and the world lacks is done
 // then.
-void actor_kernel::wake_next(std::optional<stream_id> after) {
+void actor_kernel::wake_next(std::optional<stream_id> after, int patience) {
+  // Who asks for something meanwhile finds a short queue: the next come when these were seen to.
+  const auto again_after = [this](const stream_id& last, int left) {
+    shared_.timers.after(wake_pause, [this, last, left] { wake_next(last, left); });
+  };
+  if (after && patience > 0 && shared_.registry.has_work(*after))
+    return again_after(*after, patience - 1);
   auto some = shared_.options.journal.list_streams(after, wake_batch);
   if (!some || some->empty()) return;
   for (const auto& each : *some) shared_.registry.deliver(each, wake_message{});
-  shared_.timers.after(wake_pause, [this, last = some->back()] { wake_next(last); });
+  again_after(some->back(), wake_patience);
 }
 
 void actor_kernel::beat() {

@@ -63,7 +63,7 @@ class actor_kernel : public running_kernel, public host_observer {
   caf::actor spawn(const entry_ptr& entry);
   void adopt();
   void adopted(const std::vector<adopted_environment>& found);
-  void wake_next(std::optional<stream_id> after);
+  void wake_next(std::optional<stream_id> after, int patience = 0);
   void beat();
   void sweep();
 

@@ -83,6 +83,13 @@ void registry::close() {
   }
 }
 
+bool registry::has_work(const stream_id& of) {
+  auto& home = shard_of(of);
+  const std::lock_guard lock{home.mutex};
+  const auto found = home.entries.find(of);
+  return found != home.entries.end() && found->second->queued.load(std::memory_order_relaxed) != 0;
+}
+
 std::size_t registry::resident() const {
   std::size_t count = 0;
   for (const auto& home : shards_) {

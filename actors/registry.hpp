@@ -79,6 +79,7 @@ class registry {
   // Sends wake_message to what is in memory.
   void wake_resident();
   void close();  // no more deliveries; returns when every entry is dropped
+  bool has_work(const stream_id& of);  // a message is on its way to the stream's actor
   std::size_t resident() const;
   std::uint32_t in_flight() const { return kernel_in_flight_->load(std::memory_order_relaxed); }
 

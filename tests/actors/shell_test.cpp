@@ -218,6 +218,18 @@ TEST_CASE("shell: a failed sync answers unknown_outcome and forgets tentative st
   CHECK_FALSE(read.get()->state->disabled);
 }
 
+TEST_CASE("kernel: after a start streams are looked at a few at a time", "[actors]") {
+  simulated_server server{18};
+  constexpr std::size_t accounts = 100;
+  for (std::size_t i = 0; i < accounts; ++i) server.make_account("user" + std::to_string(i));
+  server.crash();
+  server.boot();
+  server.settle();
+  CHECK(server.ask().stats().actors_resident < 20);  // who asks now waits for no more than these
+  server.pass(std::chrono::milliseconds{500});
+  CHECK(server.ask().stats().actors_resident >= accounts);
+}
+
 TEST_CASE("shell: an idle actor leaves memory and comes back the same", "[actors]") {
   simulated_server server{11};
   const auto id = server.make_account("ada");

@@ -1,10 +1,7 @@
 // What the embedded journal does on this machine's disk, beside what the disk does by itself.
 //   journal_bench [--quick] [--dir DIR]      JSON lines on stdout, a table on stderr
-#include <algorithm>
-#include <chrono>
 #include <condition_variable>
-#include <cstdio>
-#include <filesystem>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -14,41 +11,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "infra/rocksdb/embedded_engine.hpp"
+#include "tests/bench/bench_engine.hpp"
+#include "tests/bench/measure.hpp"
 #include "tests/support/journal_sample.hpp"
 
 namespace {
 
 using namespace berth;
-using steady = std::chrono::steady_clock;
-
-double us_since(steady::time_point began) {
-  return std::chrono::duration<double, std::micro>(steady::now() - began).count();
-}
-
-struct spread {
-  double p50{}, p99{}, max{};
-  static spread of(std::vector<double>& values) {
-    if (values.empty()) return {};
-    std::sort(values.begin(), values.end());
-    return {values[values.size() / 2], values[values.size() * 99 / 100], values.back()};
-  }
-};
+using namespace berth::bench;
 
 void report(const std::string& name, double per_second, const spread& us) {
-  std::printf(
-      "{\"bench\":\"journal\",\"name\":\"%s\",\"per_second\":%.0f,\"p50_us\":%.0f,\"p99_us\":%.0f,"
-      "\"max_us\":%.0f}\n",
-      name.c_str(), per_second, us.p50, us.p99, us.max);
-  std::fprintf(stderr, "%-52s %10.0f /s   p50 %8.0f us   p99 %8.0f us\n", name.c_str(), per_second,
-               us.p50, us.p99);
-  std::fflush(stdout);
+  print_row(
+      "journal", name,
+      {{"per_second", per_second}, {"p50_us", us.p50}, {"p99_us", us.p99}, {"max_us", us.max}});
 }
 
 void report_seconds(const std::string& name, double seconds) {
-  std::printf("{\"bench\":\"journal\",\"name\":\"%s\",\"seconds\":%.3f}\n", name.c_str(), seconds);
-  std::fprintf(stderr, "%-52s %10.3f s\n", name.c_str(), seconds);
-  std::fflush(stdout);
+  print_row("journal", name, {{"seconds", seconds}});
 }
 
 void bench_disk(const std::filesystem::path& dir, int count) {
@@ -147,16 +126,6 @@ class closed_loop : public append_listener, public std::enable_shared_from_this<
   std::vector<double> us_;
 };
 
-embedded_options options_in(const std::filesystem::path& dir) {
-  embedded_options options;
-  options.data_dir = dir;
-  options.on_fatal = [](const journal_error& why) {
-    std::fprintf(stderr, "%s\n", why.message.c_str());
-    std::abort();
-  };
-  return options;
-}
-
 void bench_appends(const std::filesystem::path& dir, double seconds) {
   struct setting {
     std::size_t in_flight, streams;
@@ -165,7 +134,7 @@ void bench_appends(const std::filesystem::path& dir, double seconds) {
        {setting{1, 1}, {256, 1'000}, {1'000, 1'000}, {1'000, 1}, {4'000, 1'000}}) {
     const auto data =
         dir / ("appends-" + std::to_string(in_flight) + "-" + std::to_string(streams));
-    const auto engine = open_embedded(options_in(data)).value();
+    const auto engine = open_engine(data);
     const auto loop = std::make_shared<closed_loop>(engine->journal(), in_flight, streams);
     const auto per_second = loop->run(seconds);
     const auto stats = engine->stats();
@@ -181,10 +150,10 @@ void bench_appends(const std::filesystem::path& dir, double seconds) {
 
 // A child fills the directory and dies without closing it: RocksDB must not be open across a fork.
 void bench_recovery(const std::filesystem::path& dir, std::size_t commits) {
-  const auto options = options_in(dir / "recovery");
+  const auto data = dir / "recovery";
   const auto child = ::fork();
   if (child == 0) {
-    const auto engine = open_embedded(options).value();
+    const auto engine = open_engine(data);
     std::make_shared<closed_loop>(engine->journal(), 4'000, 10'000)->run(3'600, commits);
     ::_exit(0);
   }
@@ -192,33 +161,24 @@ void bench_recovery(const std::filesystem::path& dir, std::size_t commits) {
   if (::waitpid(child, &status, 0) != child || status != 0) std::abort();
   const auto first = steady::now();
   {
-    const auto engine = open_embedded(options).value();
+    const auto engine = open_engine(data);
     const auto read = engine->journal().read_stream(testing::stream_named("bench77"), {0}, 1'000);
     if (read.has_error() || read->size() != commits / 10'000) std::abort();
     report_seconds("crash of " + std::to_string(commits) + " commits to the first stream read",
                    us_since(first) / 1e6);
   }
-  std::filesystem::remove_all(options.state_dir());
+  std::filesystem::remove_all(engine_in(data).state_dir());
   const auto second = steady::now();
-  const auto engine = open_embedded(options).value();
+  const auto engine = open_engine(data);
   report_seconds("the same with state/ rebuilt from the log", us_since(second) / 1e6);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  bool quick = false;
-  auto dir = std::filesystem::current_path();
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view word = argv[i];
-    if (word == "--quick") quick = true;
-    if (word == "--dir" && i + 1 < argc) dir = argv[++i];
-  }
-  dir /= "journal-bench-" + std::to_string(::getpid());
-  std::filesystem::create_directories(dir);
-  bench_disk(dir, quick ? 200 : 2'000);
-  bench_recovery(dir, quick ? 100'000 : 1'000'000);
-  bench_rocksdb(dir, quick ? 200 : 2'000);
-  bench_appends(dir, quick ? 1 : 5);
-  std::filesystem::remove_all(dir);
+  const invocation run{argc, argv, "journal-bench"};
+  bench_disk(run.dir, run.quick ? 200 : 2'000);
+  bench_recovery(run.dir, run.of(1'000'000, 100'000));
+  bench_rocksdb(run.dir, run.quick ? 200 : 2'000);
+  bench_appends(run.dir, run.quick ? 1 : 5);
 }

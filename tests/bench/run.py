@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Runs the benchmark drivers and says which goals are met.
 
-./dev bench [--quick] [--runs N] [--only NAME] [--json FILE]. Each driver is a program of its own
-that prints JSON lines on stdout and a table on stderr. A figure is the median of the runs, its
-spread beside it; so are the disk's own sync time and the machine's load, for figures of different
-runs are compared by ratio only. It ends with every goal and a line `N of M goals met`.
+./dev bench [--quick] [--runs N] [--only NAME] [--peers] [--json FILE]. Each driver is a program of
+its own that prints JSON lines on stdout and a table on stderr. A figure is the median of the runs,
+its spread beside it; so are the disk's own sync time and the machine's load, for figures of
+different runs are compared by ratio only. With --peers other products are installed and measured in
+the same run, and ours are divided by theirs. It ends with every goal and a line `N of M goals met`.
 """
 import argparse
 import json
@@ -13,6 +14,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+
+from peers import compare
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -29,6 +32,25 @@ GOALS = [
      "one command in flight, p50, us"),
     ("journal", "crash of 1000000 commits", "seconds", False, 1.0,
      "SIGKILL with 1,000,000 commits to the first stream read, s"),
+    ("recovery", "SIGKILL with 1000000 events", "seconds", False, 1.0,
+     "SIGKILL with 1,000,000 events to the first command answered, s"),
+    ("recovery", "full fold, one thread", "per_second", True, 1_000_000,
+     "full fold, events/s"),
+    ("views", "lag of all views at 20000 events/s", "p99_ms", False, 50, "lag of views p99, ms"),
+    ("views", "rebuild of all views", "per_second", True, 400_000,
+     "rebuild of all views beside live commands, events/s"),
+    ("views", "commands during the rebuild", "times_before", False, 2,
+     "p99 of commands during the rebuild, times that before"),
+    ("time_travel", "state at any version", "p99_ms", False, 20,
+     "state at any version of 100,000 events, p99, ms"),
+    ("time_travel", "state at any time", "p99_ms", False, 50,
+     "state at any time in 100,000 events, p99, ms"),
+    ("overload", "overload", "p99_times_sustainable", False, 2,
+     "overload, p99 of accepted commands, times that at the sustainable rate"),
+    ("overload", "overload", "refused_p99_us", False, 1_000, "overload, time to refusal p99, us"),
+    ("overload", "overload", "rss_mib", False, 512, "overload, MiB resident"),
+    ("footprint", "500000 resident actors", "rss_mb", False, 1_000,
+     "500,000 resident actors, MB resident"),
     ("server", "commands over WebSocket, 1 client", "p50_us", False, (4, PUT),
      "command over WebSocket, 1 client, p50, us"),
     ("server", "commands over WebSocket, 256 clients", "per_second", True, 20_000,
@@ -70,8 +92,9 @@ GOALS = [
 def drivers(binaries, quick, directory):
     flags = ["--quick"] if quick else []
     return {
-        "journal": [f"{binaries}/journal_bench", "--dir", f"{directory}/journal", *flags],
-        "kernel": [f"{binaries}/kernel_bench", "--dir", f"{directory}/kernel", *flags],
+        **{name: [f"{binaries}/{name}_bench", "--dir", directory, *flags]
+           for name in ("journal", "kernel", "recovery", "views", "time_travel", "overload",
+                        "footprint")},
         "agent": [f"{binaries}/agent_bench", *flags],
         "server": [sys.executable, f"{HERE}/server_bench.py", "--bin", binaries, *flags],
     }
@@ -98,9 +121,12 @@ def medians(runs):
             found.setdefault((row["bench"], row["name"]), []).append(row)
     merged = []
     for (bench, name), same in found.items():
+        same.sort(key=lambda row: "why" in row)
         row = {"bench": bench, "name": name, "runs": len(same), "spread": {}}
         for field, value in same[0].items():
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
+            if field == "why":  # a peer that could not be measured
+                row[field] = value
+            elif isinstance(value, (int, float)) and not isinstance(value, bool):
                 values = [each[field] for each in same if field in each]
                 row[field] = statistics.median(values)
                 row["spread"][field] = [min(values), max(values)]
@@ -147,6 +173,7 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--runs", type=int, help="of each driver; default 3, with --quick 1")
     parser.add_argument("--only")
+    parser.add_argument("--peers", action="store_true", help="install and measure them as well")
     parser.add_argument("--json")
     options = parser.parse_args()
     count = options.runs or (1 if options.quick else 3)
@@ -155,11 +182,16 @@ def main():
         rows = []
         with tempfile.TemporaryDirectory(prefix="berth-bench-") as directory:
             everything = drivers(os.path.abspath(options.bin), options.quick, directory)
+            if options.peers:
+                everything |= compare.drivers(options.quick)
             names = [options.only] if options.only else list(everything)
             if options.only and options.only not in everything:
                 sys.exit(f"no driver named {options.only}; there are {', '.join(everything)}")
             for name in names:
-                more, code = run(name, everything[name], 240 if options.quick else 1200)
+                most_s = 240 if options.quick else 1200
+                if name in compare.NAMES:
+                    most_s = compare.INSTALLED_AND_MEASURED_WITHIN_S
+                more, code = run(name, everything[name], most_s)
                 rows += more
                 failed = failed or code != 0
         rows.append({"bench": "machine", "name": "load", "load_1m": os.getloadavg()[0],
@@ -173,6 +205,8 @@ def main():
     if disk:
         print(f"disk: append 4 KiB and fdatasync p50 {disk['p50_us']:.0f} us, p99 "
               f"{disk['p99_us']:.0f} us; load {rows[-1]['load_1m']:.1f}, {os.cpu_count()} cores")
+    for line in compare.table(rows):
+        print(line)
     check(rows, names)
     sys.exit(1 if failed else 0)
 
