@@ -56,8 +56,11 @@ void projector::begin_rebuild(entry& of) {
   of.next = target{generation, 0};
 }
 
-journal_result<std::size_t> projector::advance(entry& of, target& into, std::size_t limit) {
+journal_result<std::size_t> projector::advance(entry& of, target& into, std::size_t limit,
+                                               std::uint64_t upto) {
   const position wanted{partition, into.checkpoint + 1};
+  if (wanted.offset > upto) return std::size_t{0};
+  limit = std::min<std::uint64_t>(limit, upto - into.checkpoint);
   const bool have = !read_.empty() && read_.front().at().offset <= wanted.offset &&
                     wanted.offset <= read_.back().at().offset;
   if (!have) {
@@ -109,7 +112,9 @@ journal_result<std::size_t> projector::step(std::size_t limit) {
     for (auto& of : entries_) {
       auto& into = of.*which;
       if (!into) continue;
-      const auto folded = advance(of, *into, limit);
+      // What is rebuilt ends where the live one is, to be compared with it.
+      const bool is_compared = which == &entry::next && of.live;
+      const auto folded = advance(of, *into, limit, is_compared ? of.live->checkpoint : ~0ULL);
       if (!folded) return folded.error();
       most = std::max(most, *folded);
     }

@@ -80,7 +80,9 @@ class projector {
 
   target opened(const std::string& name, std::uint32_t generation) const;
   void begin_rebuild(entry& of);
-  journal_result<std::size_t> advance(entry& of, target& into, std::size_t limit);
+  // Folds at most `limit` commits, none behind offset `upto`.
+  journal_result<std::size_t> advance(entry& of, target& into, std::size_t limit,
+                                      std::uint64_t upto);
   journal_result<bool> finish_rebuild(entry& of);
 
   const journal& journal_;

@@ -87,6 +87,33 @@ TEST_CASE("projector: a rebuild beside the live view, while commits arrive, equa
   }));
 }
 
+TEST_CASE("projector: a rebuild is compared with the live view, however fast commits arrive",
+          "[projections]") {
+  // Commits arrive while it reads.
+  struct growing_journal : memory_journal {
+    using memory_journal::memory_journal;
+    journal_result<std::vector<commit>> read(position from, std::size_t limit) const override {
+      if (grow) grow();
+      return memory_journal::read(from, limit);
+    }
+    std::function<void()> grow;
+  };
+  testing::manual_clock clock;
+  growing_journal journal{clock, memory_journal::mode::automatic};
+  test::random_history history{journal, 7};
+  memory_view_store views;
+  history.grow(200);
+  projector kept{journal, views};
+  REQUIRE(kept.catch_up());
+  REQUIRE(kept.start_rebuild({}));
+  int growths = 0;
+  journal.grow = [&] {
+    if (++growths < 200) history.grow(3);
+  };
+  while (kept.rebuilding()) REQUIRE(kept.step());
+  for (const auto& name : kept.names()) CHECK(kept.rebuilt_identical(name));
+}
+
 TEST_CASE(
     "projector: a crash between batches, or one that loses unsynced views, skips and repeats "
     "nothing",
