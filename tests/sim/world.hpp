@@ -17,7 +17,7 @@ namespace berth::sim {
 // Which universe, and what of it is left out: the shrinker's handles.
 struct universe_options {
   std::uint64_t seed{};
-  unsigned rounds{110};
+  unsigned rounds{98};
   std::uint32_t faults_off{};             // bits of `fault`
   std::set<std::uint64_t> steps_skipped;  // of clients
   unsigned gateway_in{12};                // the gateway and views live in one of so many
