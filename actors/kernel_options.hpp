@@ -48,7 +48,7 @@ struct kernel_options {
 };
 
 // Adopts what runs, then sees to every stream's effects in the background. stop() takes no more
-// commands and lets the actors go; close the journal after it and destroy the kernel last.
+// commands and lets the actors go; its destructor waits for them, so close the journal after that.
 // Environments stay.
 class running_kernel : public kernel {
  public:

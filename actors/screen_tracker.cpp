@@ -21,8 +21,9 @@ screen_tracker::screen_tracker(terminal_id id, const kernel_options& options, st
       options_{options},
       size_{cols, rows},
       later_{std::move(later)},
-      progressed_{std::move(progressed)},
-      from_{options.bulk.extent(id_).first} {}
+      progressed_{std::move(progressed)} {
+  tracked_->at = options.bulk.extent(id_).first;
+}
 
 void screen_tracker::begin(tracked& one, const kernel_options& options, const terminal_id& id,
                            size as) {
@@ -63,25 +64,21 @@ void screen_tracker::advance(tracked& one, const kernel_options& options, const 
 void screen_tracker::grew(std::uint64_t end) {
   end_ = end;
   if (!later_ || is_away_ || !options_.make_screen) return;
-  if (tracked_ && tracked_->is_unreadable) return;  // until somebody asks
-  if (end - (tracked_ ? tracked_->at : from_) > behind_bytes_max) work_elsewhere();
+  if (tracked_->is_unreadable) return;  // until somebody asks
+  if (end - tracked_->at > behind_bytes_max) work_elsewhere();
 }
 
 void screen_tracker::resized(std::uint16_t cols, std::uint16_t rows) {
   size_ = {cols, rows};
   if (is_away_)
     size_changed_ = true;
-  else if (tracked_ && tracked_->emulator)
+  else if (tracked_->emulator)
     tracked_->emulator->resize(cols, rows);
 }
 
 screen_tracker::state screen_tracker::catch_up(std::uint64_t end) {
   end_ = end;
   if (is_away_) return state::working;
-  if (!tracked_) {
-    tracked_ = std::make_shared<tracked>();
-    begin(*tracked_, options_, id_, size_);
-  }
   if (std::exchange(tracked_->is_unreadable, false)) return state::unreadable;
   if (later_ && end - tracked_->at > inline_bytes_max) {
     work_elsewhere();
@@ -94,7 +91,6 @@ screen_tracker::state screen_tracker::catch_up(std::uint64_t end) {
 
 void screen_tracker::work_elsewhere() {
   BERTH_ASSERT(!is_away_);
-  if (!tracked_) tracked_ = std::make_shared<tracked>();
   is_away_ = true;
   later_([one = tracked_, &options = options_, id = id_, as = size_,
           end = end_] { advance(*one, options, id, as, end, piece_bytes); },

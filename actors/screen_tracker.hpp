@@ -50,7 +50,7 @@ class screen_tracker {
     std::uint16_t cols, rows;
   };
   struct tracked {
-    std::unique_ptr<screen> emulator;
+    std::unique_ptr<screen> emulator;  // made for the first piece
     std::uint64_t at{};
     bool is_unreadable{};
   };
@@ -67,11 +67,11 @@ class screen_tracker {
   size size_;
   const work_later later_;
   const std::function<void()> progressed_;
-  std::uint64_t from_;  // where an emulator would begin
   std::uint64_t end_{};
-  std::shared_ptr<tracked> tracked_;  // made for the first screen; not touched here while away
+  const std::shared_ptr<tracked> tracked_ = std::make_shared<tracked>();  // elsewhere while away
   bool is_away_{};
   bool size_changed_{};  // while away
+  // Not tracked_ itself: the work that has just ended may still hold that.
   const std::shared_ptr<void> alive_ = std::make_shared<char>();
 };
 
