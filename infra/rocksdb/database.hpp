@@ -12,6 +12,7 @@
 
 #include "infra/files/read_pace.hpp"
 #include "infra/rocksdb/embedded_options.hpp"
+#include "infra/rocksdb/embedded_stats.hpp"
 #include "infra/rocksdb/rocksdb_error.hpp"
 
 namespace berth {
@@ -39,11 +40,6 @@ rocksdb::Options common_settings(const embedded_options& options);
 // Reads every table file and compares its checksum with the one noted when it was written.
 rocksdb::Status check_files(rocksdb::DB& db, const read_pace& pace);
 
-// What it holds in memory, within the bounds of embedded_options.
-struct memory_use {
-  std::uint64_t memtable_bytes{};
-  std::uint64_t block_cache_bytes{};
-};
 memory_use memory_of(rocksdb::DB& db);
 
 // Whether the folder holds a database, or the remains of one.

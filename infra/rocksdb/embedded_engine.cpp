@@ -39,6 +39,11 @@ class opened_engine : public embedded_engine {
   view_store& views() override { return views_; }
   std::uint64_t epoch() const override { return epoch_; }
   embedded_stats stats() const override { return journal_->stats(); }
+  memory_use memory() const override {
+    const auto log = log_->memory(), state = state_->memory();
+    return {log.memtable_bytes + state.memtable_bytes,
+            log.block_cache_bytes + state.block_cache_bytes};
+  }
   void scrub(const read_pace& pace, const told_problem& found) override {
     journal_->scrub(pace, found);
   }

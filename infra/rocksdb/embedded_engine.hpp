@@ -29,6 +29,7 @@ class embedded_engine {
   virtual view_store& views() = 0;
   virtual std::uint64_t epoch() const = 0;  // previous start's + 1; recorded before this returned
   virtual embedded_stats stats() const = 0;
+  virtual memory_use memory() const = 0;  // asks both databases: dearer than stats()
   // Reads all of log/ and state/ again, in the caller's thread. Damage of the log is told; damage
   // of state/ is fatal as on read, and rebuilt by the next start.
   virtual void scrub(const read_pace& pace,

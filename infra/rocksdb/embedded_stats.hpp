@@ -57,7 +57,11 @@ struct embedded_stats {
   std::uint64_t index_lag_commits{};
   std::uint64_t index_lag_bytes{};
   std::uint64_t durable_offset{};
-  std::uint64_t memtable_bytes{};     // in memory until they are flushed to tables
+};
+
+// Held in memory, within the bounds of embedded_options.
+struct memory_use {
+  std::uint64_t memtable_bytes{};     // written and not flushed to tables yet
   std::uint64_t block_cache_bytes{};  // of tables read lately
 };
 

@@ -304,10 +304,6 @@ embedded_stats rocksdb_journal::stats() const {
   now.index_lag_commits = reads_.lag_commits();
   now.index_lag_bytes = reads_.lag_bytes();
   now.durable_offset = reads_.durable();
-  for (const auto& each : {log_.memory(), state_.memory()}) {
-    now.memtable_bytes += each.memtable_bytes;
-    now.block_cache_bytes += each.block_cache_bytes;
-  }
   return now;
 }
 

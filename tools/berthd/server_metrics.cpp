@@ -10,6 +10,9 @@ void add_server_metrics(metrics_page& to, const running_kernel& core, const embe
   const auto storage = [&engine](std::uint64_t embedded_stats::*field) {
     return [&engine, field] { return static_cast<double>(engine.stats().*field); };
   };
+  const auto memory = [&engine](std::uint64_t memory_use::*field) {
+    return [&engine, field] { return static_cast<double>(engine.memory().*field); };
+  };
   to.counter("berth_commands_total", "Commands that reached an actor",
              kernel(&kernel_stats::commands_total));
   to.counter("berth_commands_rejected_total", "Commands refused",
@@ -37,9 +40,9 @@ void add_server_metrics(metrics_page& to, const running_kernel& core, const embe
   to.gauge("berth_journal_index_lag_commits", "Durable commits not indexed yet",
            storage(&embedded_stats::index_lag_commits));
   to.gauge("berth_journal_memtable_bytes", "Written and not flushed to tables yet",
-           storage(&embedded_stats::memtable_bytes));
+           memory(&memory_use::memtable_bytes));
   to.gauge("berth_journal_block_cache_bytes", "Tables read lately",
-           storage(&embedded_stats::block_cache_bytes));
+           memory(&memory_use::block_cache_bytes));
   to.gauge("berth_journal_head", "Last durable offset", storage(&embedded_stats::durable_offset));
   to.gauge("berth_projection_lag_commits", "Durable commits not projected yet", [&engine, &views] {
     const auto head = engine.stats().durable_offset;
