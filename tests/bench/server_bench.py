@@ -17,6 +17,8 @@ import tempfile
 import threading
 import time
 
+from peers.peer import spread
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 
@@ -24,11 +26,6 @@ def report(name, **figures):
     print(json.dumps({"bench": "server", "name": name, **figures}), flush=True)
     text = "  ".join(f"{key} {value:.4g}" for key, value in figures.items())
     print(f"{name:52} {text}", file=sys.stderr)
-
-
-def spread(values):
-    values = sorted(values)
-    return {"p50_us": values[len(values) // 2], "p99_us": values[len(values) * 99 // 100]}
 
 
 def until_first_output(rest, name):
@@ -99,9 +96,7 @@ def start_and_idle(server, quick):
     pid, seconds = server.process.pid, 5 if quick else 30
     before = cpu_seconds(pid)
     time.sleep(seconds)
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    rss_mib = int(status.partition("VmRSS:")[2].split()[0]) / 1024
-    report("idle server", rss_mib=rss_mib,
+    report("idle server", rss_mib=server.rss_bytes() / (1 << 20),
            cpu_percent=100 * (cpu_seconds(pid) - before) / seconds)
 
 

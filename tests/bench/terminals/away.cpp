@@ -38,12 +38,12 @@ void dropped_socket(const settings& with, const report& row) {
     const auto from = lines.screen->end();
     lines.screen->wait([from](const shown& now) { return now.end() > from + 100; });
     const auto cut_at = lines.screen->end();
-    const auto start = clock_type::now();
+    const auto start = steady::now();
     proxy.cut();
     lines.screen->wait([cut_at](const shown& now) { return now.end() > cut_at + 20; });
     us.push_back(us_since(start));
   }
-  auto figures = spread(std::move(us));
+  auto figures = figures_of(std::move(us));
   figures["exact"] = is_counted(lines.screen->kept()) && !lines.screen->holes();
   row("socket cut to the next output", figures);
 }
@@ -62,7 +62,7 @@ void output_while_away(const settings& with, const report& row) {
   while (printed() < bytes) std::this_thread::sleep_for(20ms);
   const auto paint = [&] {
     bench_client returning{with.server};
-    const auto start = clock_type::now();
+    const auto start = steady::now();
     auto painted = returning.view(terminal, {.exact = false, .drive = false});
     painted.screen->wait([](const shown& now) { return now.shows("READY> "); });
     return us_since(start);
@@ -70,10 +70,10 @@ void output_while_away(const settings& with, const report& row) {
   const auto at_once_us = paint();  // the emulator may still be behind
   std::vector<double> us;
   for (int i = with.of(20, 5); i > 0; --i) us.push_back(paint());
-  const auto start = clock_type::now();
+  const auto start = steady::now();
   auto all = client.view(terminal, {.window_bytes = 1 << 20, .drive = false});
   all.screen->wait([bytes](const shown& now) { return now.end() >= bytes + 7; });
-  auto figures = spread(std::move(us));
+  auto figures = figures_of(std::move(us));
   figures["at_once_us"] = at_once_us;
   figures["backfill_mb_per_second"] = static_cast<double>(bytes) / us_since(start);
   figures["complete"] = !all.screen->holes();

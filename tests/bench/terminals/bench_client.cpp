@@ -11,25 +11,14 @@ namespace berth::bench {
 using namespace std::chrono_literals;
 namespace json = boost::json;
 
-double us_since(clock_type::time_point then) {
-  return std::chrono::duration<double, std::micro>(clock_type::now() - then).count();
-}
-
-void fail(const std::string& why) {
-  std::cerr << "terminals_bench: " << why << '\n';
-  std::exit(1);
-}
-
-json::object spread(std::vector<double> us) {
-  std::sort(us.begin(), us.end());
-  return {{"count", us.size()},
-          {"p50_us", us[us.size() / 2]},
-          {"p99_us", us[us.size() * 99 / 100]},
-          {"max_us", us.back()}};
+json::object figures_of(std::vector<double> us) {
+  const auto times = spread::of(us);
+  return {
+      {"count", us.size()}, {"p50_us", times.p50}, {"p99_us", times.p99}, {"max_us", times.max}};
 }
 
 void shown::take(std::string_view bytes) {
-  last_output_ = clock_type::now();
+  last_output_ = steady::now();
   tail_.append(bytes);
   if (tail_.size() > 8192) tail_.erase(0, tail_.size() - 4096);
   if (keeps_) kept_.append(bytes);
@@ -57,7 +46,7 @@ void shown::output(std::uint64_t offset, std::string_view bytes) {
 
 // A slow reader; it is woken by another pace.
 void shown::linger(std::size_t size) {
-  const auto start = clock_type::now();
+  const auto start = steady::now();
   for (double pace = pace_bytes_per_second_; pace > 0; pace = pace_bytes_per_second_) {
     const auto left_us = static_cast<double>(size) / pace * 1e6 - us_since(start);
     if (left_us <= 0) return;
@@ -112,7 +101,7 @@ bench_client::bench_client(client::client_options options)
 const std::string& bench_client::environment() {
   if (!environment_.empty()) return environment_;
   const auto name =
-      "bench-" + std::to_string(clock_type::now().time_since_epoch().count() % 1'000'000'000);
+      "bench-" + std::to_string(steady::now().time_since_epoch().count() % 1'000'000'000);
   const auto made =
       ask("POST", "/api/v1/environments?wait=true", {{"name", name}, {"instance_type", "compute"}});
   return environment_ = std::string{made.at("environment").at("id").as_string()};
@@ -183,9 +172,9 @@ client::http_answer bench_client::get(const std::string& path) {
 json::object echo_times(open_terminal& on, int keys) {
   std::vector<double> us;
   std::atomic<bool> is_over{};
-  clock_type::time_point typed_at;
+  steady::time_point typed_at;
   const auto type = [&] {
-    typed_at = clock_type::now();
+    typed_at = steady::now();
     on.handle->input("k");
   };
   on.screen->on_output([&] {
@@ -196,7 +185,7 @@ json::object echo_times(open_terminal& on, int keys) {
   type();
   on.screen->wait([&](const shown&) { return is_over.load(); });
   on.screen->on_output({});
-  return spread(std::move(us));
+  return figures_of(std::move(us));
 }
 
 }  // namespace berth::bench

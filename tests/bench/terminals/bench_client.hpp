@@ -15,16 +15,12 @@
 #include <boost/json/object.hpp>
 
 #include "gateway/client/client.hpp"
+#include "tests/bench/measure.hpp"
 
 namespace berth::bench {
 
-using clock_type = std::chrono::steady_clock;
-
-double us_since(clock_type::time_point then);
-[[noreturn]] void fail(const std::string& why);
-
-// p50_us, p99_us and max_us of times in microseconds.
-boost::json::object spread(std::vector<double> us);
+// count, p50_us, p99_us and max_us of times in microseconds.
+boost::json::object figures_of(std::vector<double> us);
 
 // What a terminal's viewer got. Counts and, if asked, keeps it; can read at a pace.
 class shown : public client::terminal_listener {
@@ -47,7 +43,7 @@ class shown : public client::terminal_listener {
   bool over() const { return !over_.empty(); }
   bool holes() const { return holes_; }  // bytes that were neither given nor marked as a gap
   std::uint64_t gaps() const { return gaps_; }
-  clock_type::time_point last_output() const { return last_output_; }
+  steady::time_point last_output() const { return last_output_; }
   const std::string& kept() const { return kept_; }  // output and snapshots, for an emulator
   void pace(double bytes_per_second) { pace_bytes_per_second_ = bytes_per_second; }
   // Called on the client's thread for every output, before anybody who waits.
@@ -65,7 +61,7 @@ class shown : public client::terminal_listener {
   bool holes_{};
   std::uint64_t gaps_{};
   std::string tail_, kept_, over_;
-  clock_type::time_point last_output_{};
+  steady::time_point last_output_{};
   std::function<void()> told_;
   std::atomic<double> pace_bytes_per_second_{};
 };

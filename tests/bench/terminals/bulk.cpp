@@ -43,7 +43,7 @@ stored stored_of(const settings& with, const std::string& terminal) {
 // From the end of the stream until its recording is compressed, by threads of low priority.
 void report_recording(const settings& with, const report& row, const std::string& terminal,
                       std::uint64_t bytes, const cpu_use& before) {
-  const auto start = clock_type::now();
+  const auto start = steady::now();
   auto now = stored_of(with, terminal);
   while (!now.all_compressed && us_since(start) < 60e6) {
     std::this_thread::sleep_for(50ms);
@@ -52,7 +52,7 @@ void report_recording(const settings& with, const report& row, const std::string
   row("recording",
       {{"stored_per_byte", static_cast<double>(now.bytes) / static_cast<double>(bytes)},
        {"all_compressed", now.all_compressed},
-       {"caught_up_s", us_since(start) / 1e6},
+       {"caught_up_s", seconds_since(start)},
        {"compression_cpu_s_per_100_mb", (with.process.cpu().idle_seconds - before.idle_seconds) *
                                             1e8 / static_cast<double>(bytes)}});
 }
@@ -66,10 +66,10 @@ void bulk(const settings& with, const report& row) {
   auto reader = client.view(terminal, {.window_bytes = 1 << 20});
   reader.screen->wait([](const shown& now) { return now.end() == 1; });
   const auto before = with.process.cpu();
-  const auto start = clock_type::now();
+  const auto start = steady::now();
   reader.handle->input("\n");
   reader.screen->wait([](const shown& now) { return now.over(); });
-  const auto seconds = us_since(start) / 1e6;
+  const auto seconds = seconds_since(start);
   const auto used = with.process.cpu().seconds - before.seconds;
   row("bulk", {{"bytes", reader.screen->end()},
                {"mb_per_second", static_cast<double>(bytes) / seconds / 1e6},
@@ -91,7 +91,7 @@ void bulk_zstd(const settings& with, const report& row) {
   socket.send({1, open});
   const auto cpu = with.process.cpu().seconds;
   const auto before = socket.bytes_received();
-  const auto start = clock_type::now();
+  const auto start = steady::now();
   socket.send({1, wire::input{1, "\n"}});
   for (std::uint64_t got = 0, credited = 0; got < bytes;) {
     const auto message = socket.receive();
@@ -106,7 +106,7 @@ void bulk_zstd(const settings& with, const report& row) {
     credited = got;
     socket.send({1, wire::credit{got, got + (1 << 20)}});
   }
-  const auto seconds = us_since(start) / 1e6;
+  const auto seconds = seconds_since(start);
   row("bulk, zstd", {{"wire_per_byte", static_cast<double>(socket.bytes_received() - before) /
                                            static_cast<double>(bytes)},
                      {"mb_per_second", static_cast<double>(bytes) / seconds / 1e6},
@@ -127,13 +127,13 @@ void seek(const settings& with, const report& row) {
   std::vector<double> us;
   for (int i = 0; i < with.of(500, 100); ++i) {
     const auto from = random() % (bytes - 65'536);
-    const auto start = clock_type::now();
+    const auto start = steady::now();
     const auto answer = client.get("/api/v1/terminals/" + terminal +
                                    "/output?limit=65536&from=" + std::to_string(from));
     us.push_back(us_since(start));
     if (answer.body.size() != 65'536) fail("a seek got " + std::to_string(answer.body.size()));
   }
-  row("seek in a recording, 64 KiB", spread(std::move(us)));
+  row("seek in a recording, 64 KiB", figures_of(std::move(us)));
 }
 
 }  // namespace berth::bench

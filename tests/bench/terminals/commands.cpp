@@ -18,7 +18,7 @@ class commander {
         number_{number},
         path_{"/api/v1/environments/" + std::move(environment) + "/activity"} {}
 
-  void start(clock_type::time_point until) {
+  void start(steady::time_point until) {
     until_ = until;
     ask();
   }
@@ -36,7 +36,7 @@ class commander {
                                 "-" + std::to_string(begun_.time_since_epoch().count())}};
     request.body.bytes = R"({"kind":"keystroke"})";
     request.body_size = static_cast<std::uint32_t>(request.body.bytes.size());
-    asked_at_ = clock_type::now();
+    asked_at_ = steady::now();
     socket_.send({0, request});
     read();
   }
@@ -52,7 +52,7 @@ class commander {
         if (!answer) continue;
         if (answer->status >= 300) fail("a command: " + answer->body.bytes);
         us.push_back(us_since(asked_at_));
-        return clock_type::now() < until_ ? ask() : void();
+        return steady::now() < until_ ? ask() : void();
       }
       read();
     });
@@ -63,7 +63,7 @@ class commander {
   std::string path_;
   boost::beast::flat_buffer incoming_;
   std::uint32_t asked_{};
-  clock_type::time_point asked_at_, until_, begun_{clock_type::now()};
+  steady::time_point asked_at_, until_, begun_{steady::now()};
 };
 
 void measure(const settings& with, const report& row, int clients,
@@ -74,14 +74,14 @@ void measure(const settings& with, const report& row, int clients,
     all.push_back(std::make_unique<commander>(
         io, with, i, environments[static_cast<std::size_t>(i) % environments.size()]));
   const auto cpu = with.process.cpu().seconds;
-  const auto start = clock_type::now();
+  const auto start = steady::now();
   for (auto& each : all) each->start(start + std::chrono::seconds{with.of(10, 3)});
   io.run();
-  const auto seconds = us_since(start) / 1e6;
+  const auto seconds = seconds_since(start);
   std::vector<double> us;
   for (auto& each : all) us.insert(us.end(), each->us.begin(), each->us.end());
   const auto count = static_cast<double>(us.size());
-  auto figures = spread(std::move(us));
+  auto figures = figures_of(std::move(us));
   figures["per_second"] = count / seconds;
   figures["cpu_us_a_command"] = (with.process.cpu().seconds - cpu) * 1e6 / count;
   row("commands over WebSocket, " + std::to_string(clients) +

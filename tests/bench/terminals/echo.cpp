@@ -17,7 +17,7 @@ void flood_is_on(open_terminal& flood) {
 boost::json::object echo_during(open_terminal& quiet, open_terminal& flood, int keys) {
   flood_is_on(flood);
   const auto before = flood.screen->end();
-  const auto start = clock_type::now();
+  const auto start = steady::now();
   auto figures = echo_times(quiet, keys);
   figures["flood_mb_per_second"] =
       static_cast<double>(flood.screen->end() - before) / us_since(start);
@@ -67,13 +67,13 @@ void interrupt(const settings& with, const report& row) {
     shell.handle->input("yes\r");
     shell.screen->wait([from](const shown& now) { return now.end() > from + 1'500'000; });
     const auto before = shell.screen->end();
-    const auto start = clock_type::now();
+    const auto start = steady::now();
     shell.handle->input("\x03");
     shell.screen->wait([](const shown& now) { return now.shows("READY> "); });
     us.push_back(us_since(start));
     bytes_after = std::max(bytes_after, shell.screen->end() - before);
   }
-  auto figures = spread(std::move(us));
+  auto figures = figures_of(std::move(us));
   figures["bytes_after_max"] = bytes_after;
   figures["lost"] = shell.screen->holes();
   row("^C under a flood", figures);

@@ -51,10 +51,10 @@ void idle_sockets(const settings& with, const report& row) {
   boost::asio::io_context io;
   std::vector<std::unique_ptr<raw_socket>> sockets;
   const auto before = with.process.resident_kib();
-  const auto start = clock_type::now();
+  const auto start = steady::now();
   for (int i = 0; i < count; ++i)
     sockets.push_back(std::make_unique<raw_socket>(io, with.server, i));
-  const auto seconds = us_since(start) / 1e6;
+  const auto seconds = seconds_since(start);
   std::this_thread::sleep_for(2s);
   const auto after = with.process.resident_kib();
   auto figures = echo_times(cat, with.of(500, 200));
@@ -79,11 +79,11 @@ void idle_terminals(const settings& with, const report& row) {
   auto first = client.open("exec sleep 1000");
   const auto threads = with.process.threads();
   const auto before = with.process.resident_kib() + with.process.agents_resident_kib();
-  const auto start = clock_type::now();
+  const auto start = steady::now();
   std::vector<open_terminal> all;
   for (int i = 0; i < count; ++i) all.push_back(client.open("printf r; exec sleep 1000"));
   for (auto& each : all) each.screen->wait([](const shown& now) { return now.end() > 0; });
-  const auto opened_s = us_since(start) / 1e6;
+  const auto opened_s = seconds_since(start);
   std::this_thread::sleep_for(3s);
   const auto cpu = with.process.cpu().seconds;
   const auto seconds = static_cast<double>(with.of(30, 5));
@@ -113,10 +113,10 @@ void fleet(const settings& with, const report& row) {
   std::uint64_t before = 0, after = 0;
   for (auto& each : all) before += each.screen->end();
   const auto cpu = with.process.cpu().seconds;
-  const auto start = clock_type::now();
+  const auto start = steady::now();
   std::this_thread::sleep_for(std::chrono::duration<double>{seconds});
   for (auto& each : all) after += each.screen->end();
-  const auto took = us_since(start) / 1e6;
+  const auto took = seconds_since(start);
   const auto used = with.process.cpu().seconds - cpu;
   const auto echo = echo_times(cat, with.of(300, 100));
   row("fleet, 1024 B at 100 Hz each",

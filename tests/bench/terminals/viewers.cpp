@@ -22,14 +22,14 @@ std::string screen_after(const std::string& output) {
 }
 
 // Seconds until everybody in `fast` has it all.
-double seconds_to_end(std::vector<open_terminal>& fast, clock_type::time_point start) {
+double seconds_to_end(std::vector<open_terminal>& fast, steady::time_point start) {
   for (auto& each : fast) each.screen->wait([](const shown& now) { return now.over(); });
-  return us_since(start) / 1e6;
+  return seconds_since(start);
 }
 
 double alone(bench_client& client, std::uint64_t bytes) {
   std::vector<open_terminal> one;
-  const auto start = clock_type::now();
+  const auto start = steady::now();
   one.push_back(client.open("stty -onlcr; " + numbered_lines(bytes)));
   return seconds_to_end(one, start);
 }
@@ -54,7 +54,7 @@ void many_viewers(const settings& with, const report& row) {
   }
   auto driver = client.view(terminal);
   const auto cpu = with.process.cpu().seconds;
-  const auto start = clock_type::now();
+  const auto start = steady::now();
   driver.handle->input("\n");
   const auto seconds = seconds_to_end(fast, start) - 2;
   const auto used = with.process.cpu().seconds - cpu;
