@@ -279,6 +279,21 @@ struct rig {
   std::shared_ptr<agent_link> link;
 };
 
+inline unique_fd connect_raw(const std::string& path) {
+  unique_fd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  REQUIRE(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  const timeval limit{10, 0};
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  return fd;
+}
+
+inline void say(int fd, const std::string& bytes) {
+  [[maybe_unused]] const auto sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+}
+
 inline uuid numbered(std::uint8_t kind, std::uint32_t number) {
   uuid id;
   id.bytes[0] = kind;

@@ -100,13 +100,17 @@ class recorder : public host_observer {
 
 class sandbox {
  public:
-  explicit sandbox(bool network = false, const fs::path& below = "/tmp") : directory_{below} {
+  explicit sandbox(bool network = false, const fs::path& below = "/tmp",
+                   const std::vector<std::string>& agent_options = {})
+      : directory_{below} {
     options_.data_dir = directory_ / "data";
     lend_templates();
     options_.agent_binary = beside_this_program("berth-agent");
     options_.network = network;
     options_.cgroup_parent = directory_.path().filename();
     options_.agent_options = {"--stats-ms", "200"};
+    options_.agent_options.insert(options_.agent_options.end(), agent_options.begin(),
+                                  agent_options.end());
     open();
   }
   ~sandbox() {

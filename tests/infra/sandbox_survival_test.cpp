@@ -1,5 +1,7 @@
 #include <signal.h>
+#include <sys/wait.h>
 
+#include "infra/providers/sandbox/launcher_client.hpp"
 #include "tests/infra/sandbox_fixture.hpp"
 
 using namespace berth;
@@ -33,6 +35,15 @@ bool alive(int pid) {
   std::getline(in, text);
   const auto name_end = text.rfind(')');
   return name_end != std::string::npos && text[name_end + 2] != 'Z';
+}
+
+std::string start_time_of(int pid) {
+  constexpr int behind_name = 19;  // field 22 of proc(5)
+  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(in, text, ')');
+  for (int field = 0; field <= behind_name; ++field) in >> text;
+  return text;
 }
 
 int launcher_pid_of(int agent) {
@@ -162,4 +173,49 @@ TEST_CASE("sandbox: a command under way when the agent dies ends outcome_unknown
   });
   REQUIRE(!outcome);
   CHECK(outcome.error().code == host_errc::outcome_unknown);
+}
+
+TEST_CASE("sandbox: an agent that cannot be talked to is told lost and its processes are ended",
+          "[infra]") {
+  sandbox on{false, "/tmp", {"--environment", "env_of_somebody_else"}};
+  if (lacks(on, "works")) return;
+  const auto spec = on.spec("stranger");
+  on.create(spec);
+  const auto life = on.start(spec);
+  const auto agent = on.agent_pid(spec.id);
+  REQUIRE(on.seen.until([&](auto& r) { return r.lost_.contains(spec.id); }));
+  CHECK_FALSE(alive(agent));
+  CHECK_FALSE(on.start(spec) == life);
+}
+
+TEST_CASE("launcher: more environments than one message holds are listed", "[infra]") {
+  const testing::temporary_folder folder{"/tmp"};
+  const auto program = beside_this_program("berth-agent");
+  launcher_client client{{program, folder / "run", folder.path().filename(), "none", false}};
+  const pid_t stands_for_all = ::fork();
+  if (stands_for_all == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  std::ifstream boot("/proc/sys/kernel/random/boot_id");
+  std::string boot_id;
+  boot >> boot_id;
+  launcher::message life;
+  life.add("phase", "running").add("incarnation", "inc0123456789abcdef").add("boot_id", boot_id);
+  life.add("pid", static_cast<std::uint64_t>(stands_for_all));
+  life.add("start_time", start_time_of(stands_for_all));
+  std::vector<environment_id> expected;
+  for (int i = 1000; i < 1500; ++i) {
+    const auto& id = expected.emplace_back("env_2158v8cj93ggfrd5bdwzzqj" + std::to_string(i));
+    const auto place = folder.path() / "run/envs" / id.value;
+    fs::create_directories(place);
+    std::ofstream(place / "life") << life.encode();
+  }
+  const auto listed = client.list(5s);
+  ::kill(stands_for_all, SIGKILL);
+  ::waitpid(stands_for_all, nullptr, 0);
+  CHECK(client.list(5s)->empty());
+  CHECK(client.quit(true));
+  REQUIRE(listed.has_value());
+  CHECK(*listed == expected);
 }

@@ -129,9 +129,9 @@ void agent_link::on_welcome(const wire::Welcome& welcome) {
 }
 
 void agent_link::on_refused(const wire::Refused& refused) {
-  // A frame of ours it did not understand ends the connection only; who may own the environment
-  // ends the link.
-  if (refused.problem() == wire::Problem::protocol && phase_ == phase::ready) {
+  // What it did not understand, or not in time, ends the connection only; who may own the
+  // environment ends the link.
+  if (refused.problem() == wire::Problem::protocol) {
     socket_bad_ = true;
     return;
   }

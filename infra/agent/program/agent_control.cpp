@@ -171,9 +171,10 @@ void agent_server::on_bind(session& from, const wire::Bind& request) {
 }
 
 void agent_server::on_dial(session& from, const wire::Dial& request) {
-  dialer_.dial(request.port(), [this, asker = &from, number = request.request()](
+  dialer_.dial(request.port(), [this, asker = from.number(), number = request.request()](
                                    unique_fd connected, const std::string& why) {
-    if (asker != owner_) return;  // The server asks again over its next connection.
+    if (!owner_ || asker != owner_->number())
+      return;  // The server asks again over its next connection.
     wire::DialDoneT done;
     done.request = number;
     done.problem = connected ? wire::Problem::none : wire::Problem::io;

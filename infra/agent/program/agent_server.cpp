@@ -13,7 +13,6 @@ namespace berth::agent {
 namespace {
 
 using std::chrono::milliseconds;
-constexpr milliseconds hello_timeout{5'000};
 constexpr milliseconds after_kill{1'000};
 
 }  // namespace
@@ -52,12 +51,13 @@ agent_server::~agent_server() {
 void agent_server::accept_connection() {
   unique_fd fd{::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
   if (!fd || sessions_.size() >= connections_max) return;
-  auto& made = *sessions_.emplace_back(std::make_unique<session>(loop_, *this, std::move(fd)));
-  const auto* address = &made;
-  loop_.after(hello_timeout, [this, address] {
+  const auto number = ++last_session_;
+  sessions_.push_back(std::make_unique<session>(loop_, *this, std::move(fd), number));
+  loop_.after(options_.hello_within, [this, number] {
     for (const auto& session : sessions_) {
-      if (session.get() != address || session->greeted) continue;
-      session->refuse(wire::Problem::protocol, "no Hello within 5 s");
+      if (session->number() != number || session->greeted) continue;
+      session->refuse(wire::Problem::protocol,
+                      "no Hello within " + std::to_string(options_.hello_within.count()) + " ms");
       session->pump();
       return session->drop();
     }

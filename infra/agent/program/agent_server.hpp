@@ -67,6 +67,7 @@ class agent_server : public session_owner, public terminal_owner {
   unique_fd state_;
   std::list<std::unique_ptr<session>> sessions_;
   session* owner_ = nullptr;
+  std::uint64_t last_session_ = 0;
   std::uint64_t epoch_seen_ = 0;
   std::map<std::string, std::unique_ptr<terminal>> terminals_;
   exec_table execs_;

@@ -52,6 +52,14 @@ std::map<std::string, setter> valued_options() {
       return parse_number(v, o.*member) && o.*member >= 0;
     };
   };
+  const auto time = [](std::chrono::milliseconds options::*member) -> setter {
+    return [=](options& o, const std::string& v) {
+      std::uint32_t ms{};
+      if (!parse_number(v, ms)) return false;
+      o.*member = std::chrono::milliseconds{ms};
+      return true;
+    };
+  };
   return {
       {"--environment", text(&options::environment)},
       {"--incarnation", text(&options::incarnation)},
@@ -72,13 +80,8 @@ std::map<std::string, setter> valued_options() {
        [](options& o, const std::string& v) {
          return parse_number(v, o.cgroup_fds.emplace_back());
        }},
-      {"--stats-ms",
-       [](options& o, const std::string& v) {
-         std::uint32_t ms{};
-         if (!parse_number(v, ms)) return false;
-         o.stats_every = std::chrono::milliseconds{ms};
-         return true;
-       }},
+      {"--stats-ms", time(&options::stats_every)},
+      {"--hello-ms", time(&options::hello_within)},
   };
 }
 

@@ -24,6 +24,7 @@ struct options {
   int stat_memory_fd = -1;
   int stat_pids_fd = -1;
   std::chrono::milliseconds stats_every{30'000};
+  std::chrono::milliseconds hello_within{5'000};
   std::optional<user_record> default_user;
   std::vector<std::pair<std::string, std::string>> env;
   bool workload_ns = false;

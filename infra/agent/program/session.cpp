@@ -11,8 +11,8 @@ constexpr std::uint64_t interactive_bytes = 4096;  // less than this waiting: go
 constexpr int frames_a_pump_max = 16;
 }  // namespace
 
-session::session(event_loop& loop, session_owner& owner, unique_fd fd)
-    : loop_{loop}, owner_{owner}, socket_{std::move(fd)} {
+session::session(event_loop& loop, session_owner& owner, unique_fd fd, std::uint64_t number)
+    : loop_{loop}, owner_{owner}, socket_{std::move(fd)}, number_{number} {
   loop_.add(socket_.fd(), EPOLLIN, [this](std::uint32_t events) { on_events(events); });
 }
 

@@ -31,7 +31,7 @@ class session {
       16 * 1024 * 1024;  // of answers; beyond it the server does not read
   static constexpr std::size_t channels_max = 4096;
 
-  session(event_loop& loop, session_owner& owner, unique_fd fd);
+  session(event_loop& loop, session_owner& owner, unique_fd fd, std::uint64_t number);
   session(const session&) = delete;
   ~session();
 
@@ -49,6 +49,8 @@ class session {
   void unbind(const terminal& what);
   void follow(std::uint16_t channel, std::uint64_t from);
 
+  // Of this agent's connections, never again: an address is another's as soon as one has ended.
+  std::uint64_t number() const { return number_; }
   bool greeted = false;  // Hello was accepted
   bool over() const { return over_; }
 
@@ -68,6 +70,7 @@ class session {
   event_loop& loop_;
   session_owner& owner_;
   frame_socket socket_;
+  std::uint64_t number_;
   std::map<std::uint16_t, channel> channels_;
   std::map<const terminal*, std::uint16_t> by_terminal_;
   std::uint16_t last_sent_ = 0;

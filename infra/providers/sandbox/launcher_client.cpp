@@ -103,6 +103,20 @@ host_result<launcher_answer> launcher_client::ask(message request,
   return ask_once(request, within);
 }
 
+host_result<std::vector<environment_id>> launcher_client::list(std::chrono::milliseconds within) {
+  std::vector<environment_id> all;
+  for (bool more = true; more;) {
+    message request;
+    request.add("do", "list").add("after", all.empty() ? "" : all.back().value);
+    const auto answer = ask(request, within);
+    if (!answer) return answer.error();
+    for (const auto& line : answer->text.all("environment"))
+      all.push_back({line.substr(0, line.find(' '))});
+    more = answer->text.has("more");
+  }
+  return all;
+}
+
 host_result<launcher_answer> launcher_client::ask_once(const message& request,
                                                        std::chrono::milliseconds within) const {
   const unique_fd socket{::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)};

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "actors/ports/environment_host.hpp"
 #include "infra/agent/program/launcher/protocol.hpp"
@@ -35,6 +36,8 @@ class launcher_client {
   // Starts a launcher again if it is gone. Requests are repeatable, so one that was lost with it is
   // asked once more.
   host_result<launcher_answer> ask(launcher::message request, std::chrono::milliseconds within);
+  // Ids of the environments that run, in order.
+  host_result<std::vector<environment_id>> list(std::chrono::milliseconds within);
   // The launcher ends, environments run on; true if there was one that did. Its empty cgroups are
   // removed.
   bool quit(bool only_if_idle);

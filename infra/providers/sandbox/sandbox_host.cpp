@@ -264,6 +264,14 @@ host_result<bool> sandbox_host::stop_now(const environment_id& id, milliseconds 
   return true;
 }
 
+void sandbox_host::end_useless(const environment_id& id, const incarnation& life,
+                               const host_error& why) {
+  message request;
+  request.add("do", "kill").add("id", id.value).add("incarnation", life.value);
+  const bool killed = launcher_->ask(request, stop_timeout).has_value();
+  reactor_->run([&] { tell_lost(id, life, killed, why.message); });
+}
+
 // The process is gone: the link has what it sent, reads it to the end and says so.
 void sandbox_host::await_agent_end(const environment_id& id) {
   const auto deadline = std::chrono::steady_clock::now() + list_timeout;
@@ -309,13 +317,12 @@ void sandbox_host::adopt_now(host_completion<std::vector<adopted_environment>> d
   std::map<environment_id, adopted_environment> found;
   for (const auto& id : disk_->stored()) found[id] = {id, {}, {}};
   if (!capabilities_.works && nothing_ran()) return done(values_of(std::move(found)));
-  const auto listed = launcher_->ask(message().add("do", "list"), list_timeout);
+  const auto listed = launcher_->list(list_timeout);
   if (!listed) return done(listed.error());
   adoption begun{std::move(found), {}, std::move(done)};
   std::vector<std::pair<environment_id, agent::unique_fd>> opened;
   std::vector<environment_id> connected;
-  for (const auto& line : listed->text.all("environment")) {
-    const environment_id id{line.substr(0, line.find(' '))};
+  for (const auto& id : *listed) {
     if (link_of(id)) {
       connected.push_back(id);  // started or adopted before, by this server
       continue;

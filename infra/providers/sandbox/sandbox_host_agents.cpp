@@ -170,11 +170,21 @@ void sandbox_host::agent_over(const environment_id& id, const incarnation& life,
     finish_adoption_if_complete();
   }
   if (stopping) return;  // stop_now goes on once the link is gone
-  if (lost) {
+  // An agent this server cannot talk to: what is called lost must not run on.
+  const bool useless = !lost && why.code == host_errc::protocol;
+  if (useless && workers_->post(id.value, [this, id, life, why] { end_useless(id, life, why); }))
+    return;
+  tell_lost(id, life, lost, why.message);
+}
+
+// `ended`: no process of that life is left.
+void sandbox_host::tell_lost(const environment_id& id, const incarnation& life, bool ended,
+                             const std::string& why) {
+  if (ended) {
     (void)tails_->shelve(id);
     end_terminals(id, "agent_lost");
   }
-  if (observer_ != nullptr) observer_->environment_lost(id, life, why.message);
+  if (observer_ != nullptr) observer_->environment_lost(id, life, why);
 }
 
 void sandbox_host::end_terminals(const environment_id& id, const std::string& reason) {

@@ -93,6 +93,9 @@ class sandbox_host final : public environment_host, public agent::agent_link_obs
   void connect(const environment_id& id, const incarnation& life, agent::unique_fd pidfd,
                std::uint64_t owner_epoch);
   void await_agent_end(const environment_id& id);
+  void end_useless(const environment_id& id, const incarnation& life, const host_error& why);
+  void tell_lost(const environment_id& id, const incarnation& life, bool ended,
+                 const std::string& why);
   void measure_disk(const environment_id& id);
   link_ptr link_of(const environment_id& id) const;
   host_error not_running(const environment_id& id) const;

@@ -239,10 +239,13 @@ void launcher::handle(int client, const message& asked) {
     stop(client, asked, what == "kill");
   } else if (what == "list") {
     message reply;
-    for (const auto& [id, e] : environments_) {
-      reply.add("environment", id + " " + e.incarnation + " " + std::to_string(e.pid) + " " +
+    auto at = environments_.upper_bound(asked.text("after"));
+    for (std::size_t listed = 0; at != environments_.end() && listed < listed_max; ++listed, ++at) {
+      const auto& e = at->second;
+      reply.add("environment", at->first + " " + e.incarnation + " " + std::to_string(e.pid) + " " +
                                    std::to_string(e.start_time));
     }
+    if (at != environments_.end()) reply.add("more", std::uint64_t{1});
     answer(client, tag, reply);
   } else if (what == "open") {
     const auto at = environments_.find(asked.text("id"));

@@ -9,7 +9,8 @@
 //   do open      id                         incarnation + pidfd
 //   do stop      id incarnation grace_ms    status, when it is gone
 //   do kill      id incarnation             status, when it is gone
-//   do list                                 environment* = "id incarnation pid start_time"
+//   do list      after                      environment* = "id incarnation pid start_time", the
+//                                           first listed_max behind that id in order; more 1
 //   do quit      if_idle                    pid group* (it exits, environments run on)
 //
 // The pidfd is checked against pid and start time by the launcher. Every request may carry `tag`,
@@ -23,7 +24,8 @@
 
 namespace berth::launcher {
 
-inline constexpr int protocol_version = 1;
+inline constexpr int protocol_version = 2;
+inline constexpr std::size_t listed_max = 64;  // environments in one answer
 inline constexpr std::size_t message_bytes_max = 16 * 1024;
 
 class message {
