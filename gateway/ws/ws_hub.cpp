@@ -73,6 +73,8 @@ std::shared_ptr<void> ws_hub::watch_head(head_moved moved) {
   boost::asio::post(strand_,
                     [hub = shared_from_this(), number, moved = std::move(moved)]() mutable {
                       *number = ++hub->next_number_;
+                      // What was read while this waited its turn is told too.
+                      moved(hub->given_.journal.head());
                       hub->heads_.emplace(*number, std::move(moved));
                     });
   return handle_for([number](ws_hub& hub) { hub.heads_.erase(*number); });
