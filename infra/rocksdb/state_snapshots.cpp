@@ -1,6 +1,8 @@
 // The snapshots of state_store, and what state/ proves about the log.
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
+
 #include "events/core/checksum.hpp"
 #include "infra/memory/snapshot_ladder.hpp"
 #include "infra/rocksdb/index_rows.hpp"
@@ -49,7 +51,8 @@ std::optional<journal_error> state_store::save(const snapshot& taken) {
   reading.iterate_upper_bound = &bound;
   std::vector<std::uint64_t> uptos;
   const std::unique_ptr<rocksdb::Iterator> kept{database_.db->NewIterator(reading)};
-  for (kept->Seek(prefix); kept->Valid(); kept->Next())
+  const auto recent = taken.upto.value - std::min(taken.upto.value, snapshot_ladder_events);
+  for (kept->Seek(prefix + keys::number(recent)); kept->Valid(); kept->Next())
     if (kept->key().size() == prefix.size() + 8)
       uptos.push_back(keys::get64(kept->key().ToStringView(), prefix.size()));
   if (uptos.empty() || uptos.back() < taken.upto.value) uptos.push_back(taken.upto.value);

@@ -60,7 +60,7 @@ void print_times(const std::string& name, std::size_t times, std::int64_t from, 
 
 void print_inspect(const journal& from, const history& of, std::size_t times) {
   const auto fold = [&](const inspect::fold_until& until) {
-    auto folded = inspect::fold_stream(from, of.stream, until);
+    auto folded = inspect::state_at(from, of.stream, until);
     if (!folded) fail(folded.error().message);
     return std::move(*folded);
   };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <set>
 #include <thread>
 
 #include "tests/support/catch.hpp"
@@ -326,6 +327,23 @@ TEMPLATE_TEST_CASE("journal: a snapshot is the newest at or below the version as
   CHECK(older.upto.value <= 40);
   CHECK(older.upto.value >= 16);  // the ladder keeps one for every doubling
   CHECK(engine.journal().load_snapshot(stream_named("b")).error().code == journal_errc::not_found);
+}
+
+TEMPLATE_TEST_CASE("journal: any past version has a snapshot near below it, and few are kept",
+                   "[infra]", JOURNAL_ENGINES) {
+  TestType engine;
+  const auto stream = stream_named("a");
+  append_all(engine.journal(), interleaved(1, 1));
+  constexpr std::uint64_t interval = 256, events = 50'000;
+  for (auto upto = interval; upto <= events; upto += interval)
+    engine.journal().save_snapshot({stream, {upto}, {0, 1}, 3, "state"});
+  std::set<std::uint64_t> kept;
+  for (auto version = interval; version <= events; version += interval) {
+    const auto found = engine.journal().load_snapshot(stream, stream_version{version}).value();
+    CHECK(version - found.upto.value <= 4096);
+    kept.insert(found.upto.value);
+  }
+  CHECK(kept.size() <= events / 4096 + 20);
 }
 
 TEMPLATE_TEST_CASE("journal: a snapshot newer than the head is not kept", "[infra]",

@@ -83,6 +83,38 @@ TEST_CASE("stream fold: more commits than one read are all folded", "[tools]") {
         fold_stream(given.log, given.stream, {stream_version{2'500}, {}}).value().hash);
 }
 
+TEST_CASE("stream fold: from the nearest snapshot every version and time is the same state",
+          "[tools]") {
+  recorded given;
+  given.append({account::created{"sample", account::role::member, given.time.now()}});
+  for (int n = 0; n < 60; ++n) {
+    given.time.advance(std::chrono::seconds{1});
+    given.append({given.token(2 * n), given.token(2 * n + 1)});
+    if (n % 10 != 9) continue;
+    const auto now = fold_stream(given.log, given.stream).value();
+    // Of the first half only the last is of this build; the others must not be read.
+    const auto build = account::aggregate::fold_version + (n < 29 ? 1 : 0);
+    given.log.save_snapshot(
+        {given.stream, now.version, now.at, build, n < 29 ? "of another build" : now.state});
+  }
+  for (std::uint64_t version = 0; version <= 122; ++version) {
+    const inspect::fold_until until{stream_version{version}, {}};
+    const auto folded = fold_stream(given.log, given.stream, until).value();
+    const auto taken = inspect::state_at(given.log, given.stream, until).value();
+    CHECK(taken.hash == folded.hash);
+    CHECK(taken.version == folded.version);
+    CHECK(taken.at == folded.at);
+    CHECK(taken.time == folded.time);
+  }
+  const auto first = given.log.read({0, 1}, 1).value().front().envelope.time;
+  for (int half_seconds = -1; half_seconds < 130; ++half_seconds) {
+    const inspect::fold_until until{{}, first + std::chrono::milliseconds{500} * half_seconds};
+    CHECK(inspect::state_at(given.log, given.stream, until).value().hash ==
+          fold_stream(given.log, given.stream, until).value().hash);
+  }
+  CHECK(inspect::state_at(given.log, given.stream).value().version.value == 121);
+}
+
 TEST_CASE("stream fold: an unknown stream and an unreadable event say where", "[tools]") {
   recorded given;
   CHECK(fold_stream(given.log, given.stream).error().code == journal_errc::not_found);

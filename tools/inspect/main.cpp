@@ -23,6 +23,7 @@ struct options {
   std::optional<std::uint64_t> version;
   std::string time;
   bool yes{};
+  bool from_first{};
 
   output how() const { return {format == "json"}; }
   embedded_options engine() const {
@@ -72,7 +73,7 @@ int state(const options& asked) {
                                           asked.time));
   }
   return with_stream(asked, [&](const journal& from, const stream_id& stream) {
-    return print_state(from, asked.how(), stream, until);
+    return print_state(from, asked.how(), stream, until, asked.from_first);
   });
 }
 
@@ -111,11 +112,11 @@ void add_commands(CLI::App& top, options& asked, int& exit) {
   list->add_option("--after", asked.after, "only versions above");
   list->add_option("--version", asked.version, "only versions up to");
 
-  auto* show =
-      on(top.add_subcommand("state", "a stream's state, folded from its first event"), state);
+  auto* show = on(top.add_subcommand("state", "a stream's state, now or as it was"), state);
   show->add_option("stream", asked.stream, "environment/env_…")->required();
   auto* version = show->add_option("--version", asked.version, "as it was at this version");
   show->add_option("--at", asked.time, "as it was at this time (RFC 3339)")->excludes(version);
+  show->add_flag("--from-first", asked.from_first, "fold every event, use no snapshot");
 
   auto* changes = on(top.add_subcommand("diff", "what changed between two points"), diff);
   changes->add_option("stream", asked.stream, "environment/env_…")->required();

@@ -163,8 +163,8 @@ int print_all_events(const journal& from, const output& how) {
 }
 
 int print_state(const journal& from, const output& how, const stream_id& stream,
-                const fold_until& until) {
-  const auto folded = fold_stream(from, stream, until);
+                const fold_until& until, bool from_first) {
+  const auto folded = from_first ? fold_stream(from, stream, until) : state_at(from, stream, until);
   if (!folded) return fail(folded.error());
   const auto state = state_json(stream, *folded);
   if (how.json) {
@@ -180,9 +180,9 @@ int print_state(const journal& from, const output& how, const stream_id& stream,
 
 int print_diff(const journal& from, const output& how, const stream_id& stream,
                const fold_until& before, const fold_until& after) {
-  const auto a = fold_stream(from, stream, before);
+  const auto a = state_at(from, stream, before);
   if (!a) return fail(a.error());
-  const auto b = fold_stream(from, stream, after);
+  const auto b = state_at(from, stream, after);
   if (!b) return fail(b.error());
   json::array changes;
   compare("", json::parse(state_to_json(stream.kind, a->state)),

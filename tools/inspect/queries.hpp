@@ -32,7 +32,7 @@ int print_events(const journal& from, const output& how, const stream_id& stream
 // Every event of the journal in offset order.
 int print_all_events(const journal& from, const output& how);
 int print_state(const journal& from, const output& how, const stream_id& stream,
-                const fold_until& until);
+                const fold_until& until, bool from_first);
 int print_diff(const journal& from, const output& how, const stream_id& stream,
                const fold_until& before, const fold_until& after);
 // `place`: "42" or "0/42" (an offset), or "environment/env_…@3" (stream and version).

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <type_traits>
+
 #include "events/account/aggregate.hpp"
 #include "events/environment/aggregate.hpp"
 #include "events/host/aggregate.hpp"
@@ -44,11 +46,54 @@ journal_result<bool> fold_commit(const commit& one, const fold_until& until, typ
   return true;
 }
 
+std::optional<timestamp> time_of(const journal& from, position at) {
+  const auto found = from.read(at, 1);
+  if (!found || found->empty()) return {};
+  return found->front().envelope.time;
+}
+
+// The newest snapshot within the bound. Times of commits rise with their offsets, and so do those
+// of a stream's snapshots with their versions.
+std::optional<snapshot> nearest_snapshot(const journal& from, const stream_id& stream,
+                                         const fold_until& until) {
+  auto newest = from.load_snapshot(stream, until.version);
+  if (!newest) return {};
+  if (!until.time) return std::move(*newest);
+  std::optional<snapshot> best;
+  for (std::uint64_t low = 0, high = newest->upto.value; low < high;) {
+    const auto middle = low + (high - low + 1) / 2;
+    auto taken = from.load_snapshot(stream, stream_version{middle});
+    const auto time = taken ? time_of(from, taken->at) : std::nullopt;
+    if (taken && (!time || *time > *until.time)) {
+      high = taken->upto.value - 1;
+      continue;
+    }
+    low = middle;
+    if (taken) best = std::move(*taken);
+  }
+  return best;
+}
+
+// Where a fold begins.
 template <aggregate A>
-journal_result<folded_state> fold_as(const journal& from, const stream_id& stream,
-                                     const fold_until& until) {
+struct fold_start {
   typename A::state now{};
   folded_state folded;
+};
+
+template <aggregate A>
+fold_start<A> start_at(const journal& from, std::optional<snapshot> taken) {
+  if (!taken || taken->fold_version != A::fold_version) return {};
+  auto state = A::decode_state(taken->state);
+  const auto time = time_of(from, taken->at);
+  if (!state || !time) return {};
+  return {std::move(*state), {taken->upto, taken->at, *time, {}, {}, {}}};
+}
+
+template <aggregate A>
+journal_result<folded_state> fold_as(const journal& from, const stream_id& stream,
+                                     const fold_until& until, fold_start<A> begun) {
+  auto& [now, folded] = begun;
   folded.fold_version = A::fold_version;
   for (bool more = true; more;) {
     const auto commits = from.read_stream(stream, folded.version, commits_per_read);
@@ -67,26 +112,39 @@ journal_result<folded_state> fold_as(const journal& from, const stream_id& strea
     return journal_error{journal_errc::not_found, stream.text() + " has no events", {}};
   folded.state = A::encode_state(now);
   folded.hash = sha256_hex(folded.state);
-  return folded;
+  return std::move(folded);
+}
+
+journal_result<folded_state> fold(const journal& from, const stream_id& stream,
+                                  const fold_until& until, std::optional<snapshot> taken) {
+  const auto as = [&]<aggregate A>(std::type_identity<A>) {
+    return fold_as<A>(from, stream, until, start_at<A>(from, std::move(taken)));
+  };
+  switch (stream.kind) {
+    case aggregate_kind::account:
+      return as(std::type_identity<account::aggregate>{});
+    case aggregate_kind::session:
+      return as(std::type_identity<session::aggregate>{});
+    case aggregate_kind::environment:
+      return as(std::type_identity<environment::aggregate>{});
+    case aggregate_kind::terminal:
+      return as(std::type_identity<terminal::aggregate>{});
+    case aggregate_kind::host:
+      return as(std::type_identity<host::aggregate>{});
+  }
+  return journal_error{journal_errc::not_found, stream.text() + ": unknown kind", {}};
 }
 
 }  // namespace
 
 journal_result<folded_state> fold_stream(const journal& from, const stream_id& stream,
                                          const fold_until& until) {
-  switch (stream.kind) {
-    case aggregate_kind::account:
-      return fold_as<account::aggregate>(from, stream, until);
-    case aggregate_kind::session:
-      return fold_as<session::aggregate>(from, stream, until);
-    case aggregate_kind::environment:
-      return fold_as<environment::aggregate>(from, stream, until);
-    case aggregate_kind::terminal:
-      return fold_as<terminal::aggregate>(from, stream, until);
-    case aggregate_kind::host:
-      return fold_as<host::aggregate>(from, stream, until);
-  }
-  return journal_error{journal_errc::not_found, stream.text() + ": unknown kind", {}};
+  return fold(from, stream, until, {});
+}
+
+journal_result<folded_state> state_at(const journal& from, const stream_id& stream,
+                                      const fold_until& until) {
+  return fold(from, stream, until, nearest_snapshot(from, stream, until));
 }
 
 }  // namespace berth::inspect

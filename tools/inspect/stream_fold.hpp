@@ -1,6 +1,9 @@
-// Folds one stream of any kind through its aggregate: to the present, to a version, or to a time.
-// The journal's commits are all that is used, never a snapshot, so what it shows is what recovery
-// from nothing would give.
+// One stream of any kind through its aggregate: at the present, at a version, or at a time.
+//   fold_stream   from the first event; the journal's commits are all that is used, so what it
+//   gives
+//                 is what recovery from nothing would
+//   state_at      from the nearest usable snapshot below, as the server recovers: the same state
+//                 (promise 4), after at most a few thousand events
 #pragma once
 
 #include <optional>
@@ -30,5 +33,7 @@ struct folded_state {
 // not_found if the stream has no event at all.
 journal_result<folded_state> fold_stream(const journal& from, const stream_id& stream,
                                          const fold_until& until = {});
+journal_result<folded_state> state_at(const journal& from, const stream_id& stream,
+                                      const fold_until& until = {});
 
 }  // namespace berth::inspect
