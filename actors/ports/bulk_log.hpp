@@ -55,6 +55,8 @@ class bulk_log {
                                                        std::uint64_t from, std::uint64_t to) = 0;
   // Keep at most this many bytes of the terminal from now on (journal = tail(n)); 0 keeps nothing.
   virtual void retain(const terminal_id& terminal, std::uint64_t bytes_max) = 0;
+  // No more comes: what was written last need not wait for more to be packed. A hint, repeatable.
+  virtual void finish(const terminal_id&) {}
   virtual void remove(const terminal_id& terminal) = 0;
   virtual void on_durable(std::function<void(const terminal_id&, std::uint64_t durable)> told) = 0;
 };

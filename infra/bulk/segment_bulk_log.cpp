@@ -77,6 +77,11 @@ class segment_bulk_log : public bulk_log {
     if (log->retain(bytes_max)) add_dirty(log);
   }
 
+  void finish(const terminal_id& terminal) override {
+    const auto log = find(terminal);
+    if (log && log->finish()) add_dirty(log);
+  }
+
   void remove(const terminal_id& terminal) override {
     std::shared_ptr<terminal_log> log;
     {
@@ -151,6 +156,7 @@ class segment_bulk_log : public bulk_log {
     const auto durable = log->extent().durable;
     if (!error && durable > before && told && *told) (*told)(log->id(), durable);
     if (!error) error = log->trim();
+    if (!error) error = log->close_finished();
     if (error) return fail(*error);
     std::erase(open_, log);
     if (log->has_open_files()) open_.push_back(log);

@@ -124,6 +124,12 @@ bool terminal_log::retain(std::uint64_t bytes_max) {
   return !std::exchange(dirty_, true);
 }
 
+bool terminal_log::finish() {
+  const std::lock_guard lock{mutex_};
+  finished_ = true;
+  return !std::exchange(dirty_, true);
+}
+
 std::optional<journal_error> terminal_log::remove() {
   const std::lock_guard files{files_mutex_};
   {
@@ -259,6 +265,15 @@ std::optional<journal_error> terminal_log::close_segment() {
   closed_.push_back(std::move(closed));
   open_.reset();
   return std::nullopt;
+}
+
+std::optional<journal_error> terminal_log::close_finished() {
+  const std::lock_guard files{files_mutex_};
+  {
+    const std::lock_guard lock{mutex_};
+    if (!finished_ || removed_ || !open_ || open_->end == open_->first) return std::nullopt;
+  }
+  return close_segment();
 }
 
 std::optional<journal_error> terminal_log::trim() {

@@ -31,11 +31,14 @@ class terminal_log {
   bulk_extent extent() const;
   // Whether the log's thread must look at it.
   bool retain(std::uint64_t bytes_max);
+  bool finish();                          // likewise
   std::optional<journal_error> remove();  // waits for a running write
 
   // Writes and syncs what is pending; afterwards durable() covers it.
   std::optional<journal_error> write_pending();
   std::optional<journal_error> trim();
+  // Once nothing more comes: the open segment, if it holds anything.
+  std::optional<journal_error> close_finished();
   // Compresses the oldest closed raw segment; false if there is none.
   journal_result<bool> compress_one();
   void close_files();
@@ -77,6 +80,7 @@ class terminal_log {
   std::uint64_t bytes_max_ = ~0ULL;
   bool dirty_{};
   bool removed_{};
+  bool finished_{};
 
   std::mutex
       files_mutex_;  // guards the files below and all changes of the folder; held while syncing
