@@ -9,7 +9,7 @@
 namespace berth::gateway {
 
 struct gateway_limits {
-  std::size_t connections_max{4096};        // HTTP and WebSocket together; beyond it 503 and close
+  std::size_t connections_max{16'384};      // HTTP and WebSocket together; beyond it 503 and close
   std::size_t header_bytes_max{16 * 1024};  // request line and headers; beyond it 431
   std::size_t body_bytes_max{4 * 1024 * 1024};  // beyond it 413
   std::size_t bodies_bytes_max{

@@ -31,11 +31,17 @@ void print_next_steps(const berth::berthd::server& server) {
 }
 
 // A shell's soft limit is often 1,024; as many connections as the gateway takes need more.
-void raise_descriptor_limit() {
+void raise_descriptor_limit(std::uint32_t connections_max) {
+  constexpr rlim_t others = 2048;  // storage, environments, sockets of ports
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
   files.rlim_cur = files.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &files);
+  if (files.rlim_max < connections_max + others)
+    spdlog::warn(
+        "this process may open {} files; with gateway.connections_max = {} it may want {}: raise "
+        "the limit (LimitNOFILE=) or lower the setting",
+        files.rlim_max, connections_max, connections_max + others);
 }
 
 void print_farewell(std::size_t running) {
@@ -71,7 +77,7 @@ int main(int argc, char** argv) {
   sigaddset(&ends, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  raise_descriptor_limit();
+  raise_descriptor_limit(parsed.value.connections_max);
 
   server server{parsed.value};
   if (parsed.value.doctor) {

@@ -84,7 +84,8 @@ bool read_file(settings& to) {
   }
   file_reader reader{to, {}};
   std::string listen;
-  reader.unknown_keys(file, "", {"data_dir", "listen", "tls", "log", "sandbox", "kernel"});
+  reader.unknown_keys(file, "",
+                      {"data_dir", "listen", "tls", "log", "sandbox", "gateway", "kernel"});
   reader.take(file, "", "data_dir", to.data_dir);
   reader.take(file, "", "listen", listen);
   if (const auto* tls = reader.table_of(file, "tls")) {
@@ -101,6 +102,10 @@ bool read_file(settings& to) {
     reader.unknown_keys(*sandbox, "sandbox.", {"network", "cgroup_parent"});
     reader.take(*sandbox, "sandbox.", "network", to.sandbox_network);
     reader.take(*sandbox, "sandbox.", "cgroup_parent", to.cgroup_parent);
+  }
+  if (const auto* gateway = reader.table_of(file, "gateway")) {
+    reader.unknown_keys(*gateway, "gateway.", {"connections_max"});
+    reader.take(*gateway, "gateway.", "connections_max", to.connections_max);
   }
   if (const auto* kernel = reader.table_of(file, "kernel")) {
     reader.unknown_keys(
@@ -140,6 +145,7 @@ bool usable(const settings& of) {
     return wrong("log format \"" + of.log_format + "\" is not auto, human or json");
   if (of.worker_threads == 0 || of.io_threads == 0)
     return wrong("worker_threads and io_threads must be at least 1");
+  if (of.connections_max == 0) return wrong("gateway.connections_max must be at least 1");
   if (of.dedupe_window_hours == 0) return wrong("dedupe_window_hours must be at least 1");
   return true;
 }
@@ -203,6 +209,7 @@ std::string describe(const settings& of) {
       {"log", toml::table{{"level", of.log_level}, {"format", of.log_format}}},
       {"sandbox",
        toml::table{{"network", of.sandbox_network}, {"cgroup_parent", of.cgroup_parent}}},
+      {"gateway", toml::table{{"connections_max", of.connections_max}}},
       {"kernel", toml::table{{"worker_threads", of.worker_threads},
                              {"io_threads", of.io_threads},
                              {"dedupe_window_hours", of.dedupe_window_hours},
