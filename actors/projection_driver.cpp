@@ -3,10 +3,22 @@
 #include <algorithm>
 
 namespace berth {
+namespace {
+
+constexpr auto progress_every = std::chrono::milliseconds{200};
+constexpr std::size_t fill_commits = 4'000;    // at once, behind everything else
+constexpr std::uint64_t swap_commits = 4'000;  // so near to the live views the thread takes over
+
+}  // namespace
 
 projection_driver::projection_driver(journal& log, view_store& views,
-                                     std::function<void(const journal_error&)> on_failure)
-    : log_{log}, views_{views}, on_failure_{std::move(on_failure)}, projector_{log, views} {
+                                     std::function<void(const journal_error&)> on_failure,
+                                     background* behind)
+    : log_{log},
+      views_{views},
+      on_failure_{std::move(on_failure)},
+      behind_{behind},
+      projector_{log, views} {
   projected_ = projector_.projected();
 }
 
@@ -17,7 +29,7 @@ projection_driver::~projection_driver() {
 void projection_driver::start() {
   subscription_ = log_.follow([this](position) {
     const std::lock_guard lock{mutex_};
-    behind_ = true;
+    is_behind_ = true;
     woken_.notify_one();
   });
   thread_ = std::thread{[this] { run(); }};
@@ -27,7 +39,7 @@ void projection_driver::stop() {
   subscription_.reset();
   {
     const std::lock_guard lock{mutex_};
-    stopping_ = true;
+    stopping_ = rebuilds_ended_ = true;
   }
   woken_.notify_all();
   if (thread_.joinable()) thread_.join();
@@ -66,7 +78,7 @@ void projection_driver::run() {
   constexpr auto idle_wait = std::chrono::seconds{1};
   std::unique_lock lock{mutex_};
   while (!stopping_) {
-    if (behind_ || rebuilding_) {
+    if (is_behind_ || rebuilding_) {
       fold(lock);
       tell_waiters(lock, false);
       continue;
@@ -80,7 +92,7 @@ void projection_driver::run() {
 
 // One batch; the lock is not held while folding.
 void projection_driver::fold(std::unique_lock<std::mutex>& lock) {
-  behind_ = false;
+  is_behind_ = false;
   lock.unlock();
   journal_result<std::size_t> folded = 0;
   position now;
@@ -94,10 +106,10 @@ void projection_driver::fold(std::unique_lock<std::mutex>& lock) {
   if (!folded) on_failure_(folded.error());
   lock.lock();
   projected_ = now;
-  behind_ = behind_ || (folded && *folded > 0);
+  is_behind_ = is_behind_ || (folded && *folded > 0);
   if (rebuilding_ != rebuilding) woken_.notify_all();
   rebuilding_ = rebuilding;
-  if (!folded) stopping_ = true;
+  if (!folded) stopping_ = rebuilds_ended_ = true;
 }
 
 void projection_driver::tell_waiters(std::unique_lock<std::mutex>& lock, bool all) {
@@ -115,37 +127,122 @@ void projection_driver::tell_waiters(std::unique_lock<std::mutex>& lock, bool al
   lock.lock();
 }
 
-std::optional<std::vector<rebuilt_view>> projection_driver::rebuild(
-    const std::string& name, const std::function<void(std::uint64_t done)>& progress) {
-  constexpr auto progress_every = std::chrono::milliseconds{200};
-  std::vector<rebuilt_view> result;
-  std::vector<std::pair<std::string, std::uint32_t>> before;
+void projection_driver::end_rebuilds() {
+  const std::lock_guard lock{mutex_};
+  rebuilds_ended_ = true;
+  woken_.notify_all();
+}
+
+bool projection_driver::rebuilds_ended() const {
+  const std::lock_guard lock{mutex_};
+  return rebuilds_ended_;
+}
+
+bool projection_driver::run_behind(const std::function<void()>& work) {
+  if (!behind_) return work(), true;
+  struct piece {
+    std::mutex mutex;  // held while it runs
+    std::condition_variable changed;
+    bool ran{}, given_up{};
+  };
+  const auto shared = std::make_shared<piece>();
+  behind_->run([shared, &work] {
+    const std::lock_guard lock{shared->mutex};
+    if (shared->given_up) return;
+    work();
+    shared->ran = true;
+    shared->changed.notify_all();
+  });
+  std::unique_lock lock{shared->mutex};
+  while (!shared->changed.wait_for(lock, progress_every, [&] { return shared->ran; })) {
+    shared->given_up = rebuilds_ended();
+    if (shared->given_up) break;
+  }
+  return shared->ran;
+}
+
+bool projection_driver::fill(std::vector<view_target>& filling,
+                             const std::function<void(std::uint64_t done)>& progress) {
+  view_filler filler{log_, views_};
+  std::optional<journal_error> failed;
+  auto told = std::chrono::steady_clock::now();
+  for (;;) {
+    const auto live = projected().offset;
+    const auto upto = live > 0 ? live : log_.head().offset;
+    const auto first =
+        std::min_element(filling.begin(), filling.end(),
+                         [](const auto& a, const auto& b) { return a.checkpoint < b.checkpoint; });
+    if (first->checkpoint + swap_commits >= upto) break;
+    const bool ran = run_behind([&] {
+      filler.forget_read();
+      for (auto& each : filling) {
+        const auto folded = filler.advance(each, fill_commits, upto, view_filler::kept::by_keep);
+        if (!folded) failed = folded.error();
+      }
+    });
+    if (!ran || failed) break;
+    if (std::chrono::steady_clock::now() - told < progress_every) continue;
+    told = std::chrono::steady_clock::now();
+    progress(first->checkpoint);
+  }
+  const bool kept = !failed && run_behind([&] {
+    if (const auto done = views_.keep(); !done) failed = done.error();
+  });
+  if (failed) on_failure_(*failed);
+  return kept && !failed && !rebuilds_ended();
+}
+
+bool projection_driver::swap(const std::vector<view_target>& filled,
+                             const std::function<void(std::uint64_t done)>& progress) {
   {
-    std::unique_lock lock{mutex_};
-    if (rebuilding_ || stopping_) return std::nullopt;
-    lock.unlock();
     const std::lock_guard projecting{projecting_};
-    for (const auto& each : projector_.names())
-      if (name.empty() || each == name) before.emplace_back(each, views_.live_generation(each));
-    if (!projector_.start_rebuild(name)) return std::nullopt;
+    projector_.take_back(filled);
   }
   std::unique_lock lock{mutex_};
   rebuilding_ = true;
   woken_.notify_all();
-  while (rebuilding_ && !stopping_) {
+  while (rebuilding_ && !rebuilds_ended_) {
     woken_.wait_for(lock, progress_every);
     lock.unlock();
-    progress(projected_.offset);
+    progress(projected().offset);
     lock.lock();
   }
-  if (stopping_) return std::nullopt;
-  lock.unlock();
-  const std::lock_guard projecting{projecting_};
-  for (const auto& [view, generation] : before) {
-    const auto live = views_.live_generation(view);
-    const auto checkpoint = views_.checkpoint({view, live}, 0);
-    result.push_back(
-        {view, live, checkpoint ? checkpoint->offset : 0, projector_.rebuilt_identical(view)});
+  return !rebuilds_ended_;
+}
+
+std::optional<std::vector<rebuilt_view>> projection_driver::rebuild(
+    const std::string& name, const std::function<void(std::uint64_t done)>& progress) {
+  {
+    const std::lock_guard lock{mutex_};
+    if (filling_ || rebuilding_ || rebuilds_ended_) return std::nullopt;
+    filling_ = true;
+  }
+  auto rebuilt = rebuild_beside(name, progress);
+  const std::lock_guard lock{mutex_};
+  filling_ = false;
+  return rebuilt;
+}
+
+std::optional<std::vector<rebuilt_view>> projection_driver::rebuild_beside(
+    const std::string& name, const std::function<void(std::uint64_t done)>& progress) {
+  std::vector<view_target> filling;
+  {
+    const std::lock_guard projecting{projecting_};
+    filling = projector_.lend_rebuild(name);
+  }
+  if (filling.empty() || !fill(filling, progress) || !swap(filling, progress)) return std::nullopt;
+  std::vector<rebuilt_view> result;
+  for (const auto& each : filling) {
+    std::optional<view_comparison> swapped;
+    {
+      const std::lock_guard projecting{projecting_};
+      swapped = projector_.take_comparison(each.of.name);
+    }
+    bool identical = false;
+    if (swapped && !run_behind([&] { identical = swapped->is_identical(); })) return std::nullopt;
+    const auto live = views_.live_generation(each.of.name);
+    const auto checkpoint = views_.checkpoint({each.of.name, live}, view_filler::partition);
+    result.push_back({each.of.name, live, checkpoint ? checkpoint->offset : 0, identical});
   }
   return result;
 }

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include <caf/actor.hpp>
@@ -27,9 +28,19 @@ struct registry_entry {
   caf::actor handle;
   std::atomic<std::uint32_t> queued{0};
   std::atomic<std::int64_t> last_used_us{0};
-  admission::counter in_flight{std::make_shared<std::atomic<std::uint32_t>>(0)};
+  std::atomic<std::uint32_t> in_flight{0};
 };
 using entry_ptr = std::shared_ptr<registry_entry>;
+
+// Entries are kept by the name that is in them.
+struct by_stream {
+  using is_transparent = void;
+  static const stream_id& of(const stream_id& stream) { return stream; }
+  static const stream_id& of(const entry_ptr& entry) { return entry->stream; }
+  std::size_t operator()(const auto& each) const { return std::hash<stream_id>{}(of(each)); }
+  bool operator()(const auto& one, const auto& other) const { return of(one) == of(other); }
+};
+using entry_set = std::unordered_set<entry_ptr, by_stream, by_stream>;
 
 class registry {
  public:
@@ -55,7 +66,7 @@ class registry {
     const std::lock_guard lock{home.mutex};
     const auto found = home.entries.find(to);
     if (found == home.entries.end()) return false;
-    send_locked(*found->second, std::move(message));
+    send_locked(**found, std::move(message));
     return true;
   }
 
@@ -66,7 +77,7 @@ class registry {
     const std::lock_guard lock{home.mutex};
     const auto entry = find_or_spawn(home, to);
     if (!entry) return reject(rejection_code::unavailable, "the server is shutting down; retry");
-    if (auto full = count(*entry, request->meta.by.account, request->admitted)) return full;
+    if (auto full = count(entry, request->meta.by.account, request->admitted)) return full;
     send_locked(*entry, ask_message<A>{std::move(request)});
     return std::nullopt;
   }
@@ -78,7 +89,7 @@ class registry {
   void passivate_idle(timestamp before);
   // Sends wake_message to what is in memory.
   void wake_resident();
-  void close();  // no more deliveries; returns when every entry is dropped
+  void close();                        // no more deliveries; returns when every entry is dropped
   bool has_work(const stream_id& of);  // a message is on its way to the stream's actor
   std::size_t resident() const;
   std::uint32_t in_flight() const { return kernel_in_flight_->load(std::memory_order_relaxed); }
@@ -87,12 +98,12 @@ class registry {
   static constexpr std::size_t shard_count = 16;
   struct shard {
     mutable std::mutex mutex;
-    std::unordered_map<stream_id, entry_ptr> entries;
+    entry_set entries;
     bool closed{};
   };
   shard& shard_of(const stream_id& id) { return shards_[std::hash<stream_id>{}(id) % shard_count]; }
   entry_ptr find_or_spawn(shard& home, const stream_id& id);
-  std::optional<rejection> count(registry_entry& entry, const account_id& account,
+  std::optional<rejection> count(const entry_ptr& entry, const account_id& account,
                                  admission& admitted);
   admission::counter account_counter(const account_id& account);
 

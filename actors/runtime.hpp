@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 
+#include "actors/deadlines.hpp"
 #include "actors/kernel_options.hpp"
 #include "actors/registry.hpp"
 #include "actors/timers.hpp"
@@ -20,6 +21,7 @@ struct runtime {
   kernel_options options;
   actors::timers timers;
   actors::registry registry;
+  actors::deadlines deadlines;
 
   std::atomic<std::uint64_t> commands_total{0};
   std::atomic<std::uint64_t> rejected_total{0};
@@ -55,7 +57,10 @@ struct runtime {
   runtime(kernel_options given, registry::spawner spawn)
       : options{std::move(given)},
         timers{options.clock, options.simulated},
-        registry{options.limits, options.clock, std::move(spawn)} {}
+        registry{options.limits, options.clock, std::move(spawn)},
+        deadlines{timers, options.clock, [this](const stream_id& stream) {
+                    registry.deliver(stream, deadline_message{});
+                  }} {}
 
   // A command of Berth itself to another stream. `id` must be the same for the same cause.
   template <class A>

@@ -9,7 +9,7 @@
 // the stream anew.
 #pragma once
 
-#include <deque>
+#include <list>
 #include <unordered_map>
 
 #include "actors/effects.hpp"
@@ -195,7 +195,7 @@ class shell : public mailbox_actor {
       return true;
     };
     if (const auto found = by_key_.find(key); found != by_key_.end()) {
-      auto& earlier = pending_[found->second - pending_.front().ticket];
+      auto& earlier = *found->second;
       if (earlier.hash != hash) return conflict();
       earlier.waiting.push_back(request);
       return true;
@@ -254,7 +254,7 @@ class shell : public mailbox_actor {
     next_ = body.last();
     tentative_ = after;
     pending_.push_back({ticket, key, hash, std::move(after), next_, {request}, {}});
-    by_key_.emplace(key, ticket);
+    by_key_.emplace(key, std::prev(pending_.end()));
   }
 
   void appended(const std::vector<append_result>& results) {
@@ -275,6 +275,7 @@ class shell : public mailbox_actor {
         done.waiting[i]->finish(answer<A>{version_, at_, i > 0, durable_});
       for (auto& [request, why] : done.refused) refuse(*request, std::move(why));
     }
+    if (pending_.empty()) by_key_ = {};  // and its buckets: most actors wait most of the time
     tell_watchers();
     arm_deadline();
     maybe_snapshot();
@@ -324,11 +325,10 @@ class shell : public mailbox_actor {
 
   void arm_deadline() {
     const auto wanted = A::deadline(*durable_);
-    if (!wanted || armed_ == wanted) return;
+    // Woken too early it asks for the rest: a deadline that moves with every command is not moved.
+    if (!wanted || (armed_ && *armed_ <= *wanted)) return;
     armed_ = wanted;
-    shared_.timers.at(*wanted, [&shared = shared_, stream = entry_->stream] {
-      shared.registry.deliver(stream, deadline_message{});
-    });
+    shared_.deadlines.arm(entry_->stream, *wanted);
   }
 
   void deadline_passed() {
@@ -379,8 +379,8 @@ class shell : public mailbox_actor {
   timestamp last_time_;
   std::uint64_t last_ticket_{};
   std::uint64_t events_since_snapshot_{};
-  std::deque<pending_commit> pending_;  // tickets are consecutive
-  std::unordered_map<recorded_key, std::uint64_t> by_key_;
+  std::list<pending_commit> pending_;  // takes no room while it is empty
+  std::unordered_map<recorded_key, typename std::list<pending_commit>::iterator> by_key_;
   std::vector<std::shared_ptr<watch_request<A>>> watchers_;
   std::optional<timestamp> armed_;
 };

@@ -9,9 +9,7 @@
 namespace berth {
 namespace {
 
-// Beside a view's own rows, whose keys are lower-case words: the version of the projection that
-// wrote them.
-constexpr std::string_view version_key = "~version";
+constexpr std::size_t scan_rows = 1000;
 
 std::vector<const projection*> product_projections() {
   std::vector<const projection*> out;
@@ -25,14 +23,15 @@ projector::projector(const journal& from, view_store& views)
     : projector(from, views, product_projections()) {}
 
 projector::projector(const journal& from, view_store& views, std::vector<const projection*> folds)
-    : journal_{from}, views_{views} {
+    : journal_{from}, views_{views}, filler_{from, views} {
   for (const auto* fold : folds) {
-    entry of{fold, std::string{fold->name()}, {}, {}, false, {}};
-    const auto live = opened(of.name, views_.live_generation(of.name));
+    entry of{fold, std::string{fold->name()}, {}, {}, false, {}, {}};
+    const auto generation = views_.live_generation(of.name);
+    const auto live = opened(*fold, of.name, generation);
     // A crash may have left a rebuild half done, or the generation before a swap.
-    views_.drop({of.name, live.generation + 1});
-    if (live.generation > 1) views_.drop({of.name, live.generation - 1});
-    const auto stored = views_.read({of.name, live.generation})->get(version_key);
+    views_.drop({of.name, generation + 1});
+    if (generation > 1) views_.drop({of.name, generation - 1});
+    const auto stored = views_.read(live.of)->get(view_filler::version_key);
     const bool usable = live.checkpoint == 0 ? !stored : stored == std::to_string(fold->version());
     if (usable) {
       of.live = live;
@@ -43,47 +42,20 @@ projector::projector(const journal& from, view_store& views, std::vector<const p
   }
 }
 
-projector::target projector::opened(const std::string& name, std::uint32_t generation) const {
-  const auto checkpoint = views_.checkpoint({name, generation}, partition);
+view_target projector::opened(const projection& fold, const std::string& name,
+                              std::uint32_t generation) const {
+  const view_generation of{name, generation};
+  const auto checkpoint = views_.checkpoint(of, partition);
   if (BERTH_MUTANT(last_commit_folded_again_at_start) && checkpoint)
-    return {generation, checkpoint->offset - 1};
-  return {generation, checkpoint ? checkpoint->offset : 0};
+    return {&fold, of, checkpoint->offset - 1};
+  return {&fold, of, checkpoint ? checkpoint->offset : 0};
 }
 
 void projector::begin_rebuild(entry& of) {
   const auto generation = views_.live_generation(of.name) + 1;
   if (of.next) views_.drop({of.name, generation});
-  of.next = target{generation, 0};
-}
-
-journal_result<std::size_t> projector::advance(entry& of, target& into, std::size_t limit,
-                                               std::uint64_t upto) {
-  const position wanted{partition, into.checkpoint + 1};
-  if (wanted.offset > upto) return std::size_t{0};
-  limit = std::min<std::uint64_t>(limit, upto - into.checkpoint);
-  const bool have = !read_.empty() && read_.front().at().offset <= wanted.offset &&
-                    wanted.offset <= read_.back().at().offset;
-  if (!have) {
-    auto found = journal_.read(wanted, limit);
-    if (!found) return found.error();
-    read_ = std::move(*found);
-  }
-  if (read_.empty()) return std::size_t{0};
-  BERTH_ASSERT(read_.front().at().offset <= wanted.offset);
-  const auto batch = views_.write({of.name, into.generation});
-  if (into.checkpoint == 0) batch->put(version_key, std::to_string(of.fold->version()));
-  auto checkpoint = into.checkpoint;
-  std::size_t folded = 0;
-  for (std::size_t i = wanted.offset - read_.front().at().offset;
-       i < read_.size() && folded < limit; ++i) {
-    BERTH_ASSERT(read_[i].at().offset == checkpoint + 1);
-    of.fold->fold(*batch, read_[i]);
-    ++checkpoint;
-    ++folded;
-  }
-  if (auto written = batch->commit({partition, checkpoint}); !written) return written.error();
-  into.checkpoint = checkpoint;
-  return folded;
+  of.next = view_target{of.fold, {of.name, generation}, 0};
+  of.lent = false;
 }
 
 journal_result<bool> projector::finish_rebuild(entry& of) {
@@ -91,9 +63,10 @@ journal_result<bool> projector::finish_rebuild(entry& of) {
   const auto reached = of.live ? of.live->checkpoint : journal_.head(partition).offset;
   if (of.next->checkpoint < reached) return false;
   const auto old = views_.live_generation(of.name);
-  of.identical = of.live && of.live->checkpoint == of.next->checkpoint &&
-                 state_hash(of.name, of.next->generation) == state_hash(of.name, old);
-  if (auto swapped = views_.swap_live(of.name, of.next->generation); !swapped)
+  of.swapped.reset();
+  if (of.live && of.live->checkpoint == of.next->checkpoint)
+    of.swapped = view_comparison{views_.snapshot(of.live->of), views_.snapshot(of.next->of)};
+  if (auto swapped = views_.swap_live(of.name, of.next->of.generation); !swapped)
     return swapped.error();
   of.retired = old;
   of.live = std::exchange(of.next, std::nullopt);
@@ -103,7 +76,7 @@ journal_result<bool> projector::finish_rebuild(entry& of) {
 journal_result<std::size_t> projector::step(std::size_t limit) {
   BERTH_ASSERT(limit > 0);
   std::size_t most = 0;
-  read_.clear();
+  filler_.forget_read();
   for (auto& of : entries_) {
     if (const auto retired = std::exchange(of.retired, std::nullopt))
       views_.drop({of.name, *retired});
@@ -111,16 +84,16 @@ journal_result<std::size_t> projector::step(std::size_t limit) {
   for (const auto which : std::array{&entry::live, &entry::next}) {
     for (auto& of : entries_) {
       auto& into = of.*which;
-      if (!into) continue;
+      if (!into || (which == &entry::next && of.lent)) continue;
       // What is rebuilt ends where the live one is, to be compared with it.
       const bool is_compared = which == &entry::next && of.live;
-      const auto folded = advance(of, *into, limit, is_compared ? of.live->checkpoint : ~0ULL);
+      const auto folded = filler_.advance(*into, limit, is_compared ? of.live->checkpoint : ~0ULL);
       if (!folded) return folded.error();
       most = std::max(most, *folded);
     }
   }
   for (auto& of : entries_) {
-    if (!of.next) continue;
+    if (!of.next || of.lent) continue;
     if (auto finished = finish_rebuild(of); !finished) return finished.error();
   }
   return most;
@@ -148,12 +121,44 @@ bool projector::start_rebuild(const std::string& name) {
 
 bool projector::rebuilding() const {
   return std::any_of(entries_.begin(), entries_.end(),
-                     [](const entry& of) { return of.next.has_value(); });
+                     [](const entry& of) { return of.next.has_value() && !of.lent; });
 }
 
-bool projector::rebuilt_identical(const std::string& name) const {
-  return std::any_of(entries_.begin(), entries_.end(),
-                     [&](const entry& of) { return of.name == name && of.identical; });
+std::vector<view_target> projector::lend_rebuild(const std::string& name) {
+  std::vector<view_target> lent;
+  if (!start_rebuild(name)) return lent;
+  for (auto& of : entries_) {
+    if (!of.next || (!name.empty() && of.name != name)) continue;
+    of.lent = true;
+    lent.push_back(*of.next);
+  }
+  return lent;
+}
+
+void projector::take_back(const std::vector<view_target>& filled) {
+  for (auto& of : entries_) {
+    for (const auto& each : filled) {
+      if (!of.lent || each.of != of.next->of) continue;
+      of.next = each;
+      of.lent = false;
+    }
+  }
+}
+
+std::optional<view_comparison> projector::take_comparison(const std::string& name) {
+  for (auto& of : entries_)
+    if (of.name == name) return std::exchange(of.swapped, std::nullopt);
+  return std::nullopt;
+}
+
+bool view_comparison::is_identical() const {
+  for (std::string after_key;;) {
+    const auto was = before->scan("", after_key, scan_rows);
+    const auto is = after->scan("", after_key, scan_rows);
+    if (was != is) return false;
+    if (was.size() < scan_rows) return true;
+    after_key = was.back().first;
+  }
 }
 
 journal_result<bool> projector::rebuild(const std::string& name) {
@@ -186,7 +191,6 @@ std::vector<std::string> projector::names() const {
 
 std::string projector::state_hash(const std::string& name,
                                   std::optional<std::uint32_t> generation) const {
-  constexpr std::size_t scan_rows = 1000;
   const auto rows = views_.read({name, generation.value_or(views_.live_generation(name))});
   uuid hash;
   std::string after;

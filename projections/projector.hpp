@@ -24,14 +24,22 @@
 
 #include "events/core/journal.hpp"
 #include "projections/projection.hpp"
+#include "projections/view_filler.hpp"
 #include "projections/view_store.hpp"
 
 namespace berth {
 
+// What a rebuild gave and what it replaced, both as they were when they were swapped.
+struct view_comparison {
+  std::unique_ptr<view> before;
+  std::unique_ptr<view> after;
+  bool is_identical() const;  // row for row; reads all of both
+};
+
 class projector {
  public:
   static constexpr std::size_t batch_commits_max = 1000;  // folded and written at once
-  static constexpr std::uint32_t partition = 0;           // the embedded engine has one
+  static constexpr std::uint32_t partition = view_filler::partition;
 
   // `folds` defaults to the product's. Both ports outlive the projector.
   projector(const journal& from, view_store& views);
@@ -47,9 +55,14 @@ class projector {
   // Begins to fill a new generation of a view, or of all if the name is empty; step() does the
   // work. False: no such view. A rebuild already running begins again.
   bool start_rebuild(const std::string& name = {});
+  // Whether step() has one to work on.
   bool rebuilding() const;
-  // Whether the last rebuild of a view gave, row for row, what the generation it replaced held.
-  bool rebuilt_identical(const std::string& name) const;
+  // The same, filled by somebody else's view_filler, on another thread, while step() leaves it
+  // alone; what was filled is taken back, and step() goes on from there.
+  std::vector<view_target> lend_rebuild(const std::string& name = {});
+  void take_back(const std::vector<view_target>& filled);
+  // Of the last swap of a view, once; nothing if the two were not at the same checkpoint.
+  std::optional<view_comparison> take_comparison(const std::string& name);
   // start_rebuild and catch_up.
   journal_result<bool> rebuild(const std::string& name = {});
 
@@ -64,33 +77,26 @@ class projector {
                          std::optional<std::uint32_t> generation = {}) const;
 
  private:
-  struct target {
-    std::uint32_t generation{};
-    std::uint64_t checkpoint{};  // offset
-  };
   struct entry {
     const projection* fold{};
     std::string name;
-    std::optional<target> live;  // nothing: stored by another version, not to be folded
-    std::optional<target> next;  // the rebuild
-    bool identical{};            // of the last swap
+    std::optional<view_target> live;  // nothing: stored by another version, not to be folded
+    std::optional<view_target> next;  // the rebuild
+    bool lent{};                      // the rebuild, to another thread
+    std::optional<view_comparison> swapped;
     std::optional<std::uint32_t>
         retired;  // dropped one step after its swap: a query may still read it
   };
 
-  target opened(const std::string& name, std::uint32_t generation) const;
+  view_target opened(const projection& fold, const std::string& name,
+                     std::uint32_t generation) const;
   void begin_rebuild(entry& of);
-  // Folds at most `limit` commits, none behind offset `upto`.
-  journal_result<std::size_t> advance(entry& of, target& into, std::size_t limit,
-                                      std::uint64_t upto);
   journal_result<bool> finish_rebuild(entry& of);
 
   const journal& journal_;
   view_store& views_;
+  view_filler filler_;
   std::vector<entry> entries_;
-
-  // The commits read last: all views usually want the same.
-  std::vector<commit> read_;
 };
 
 }  // namespace berth

@@ -47,6 +47,8 @@ class view_store {
                                              std::uint32_t partition) const = 0;
   virtual std::unique_ptr<view> read(
       const view_generation& of) const = 0;  // read only: put and erase assert
+  // The rows as they are now, whatever is written or dropped later; read only.
+  virtual std::unique_ptr<view> snapshot(const view_generation& of) const = 0;
   // Starts a batch over a generation; commit() writes rows and checkpoint atomically, unsynced
   // (rebuildable).
   class batch : public view {
@@ -54,6 +56,10 @@ class view_store {
     virtual journal_result<bool> commit(position checkpoint) = 0;
   };
   virtual std::unique_ptr<batch> write(const view_generation& of) = 0;
+  // The same for a generation nobody reads yet and that is begun again after a crash: cheaper, and
+  // lost with the process until keep() was called.
+  virtual std::unique_ptr<batch> fill(const view_generation& of) { return write(of); }
+  virtual journal_result<bool> keep() { return true; }
   virtual journal_result<bool> swap_live(const std::string& name, std::uint32_t generation) = 0;
   virtual void drop(const view_generation& of) = 0;  // deletes rows and checkpoint
 };

@@ -127,6 +127,15 @@ std::unique_ptr<view> memory_view_store::read(const view_generation& of) const {
   return std::make_unique<memory_view>(now_, of);
 }
 
+std::unique_ptr<view> memory_view_store::snapshot(const view_generation& of) const {
+  auto copy = std::make_shared<contents>();
+  const std::lock_guard lock{now_->mutex};
+  if (const auto found = now_->written.generations.find(of);
+      found != now_->written.generations.end())
+    copy->written.generations.insert(*found);
+  return std::make_unique<memory_view>(std::move(copy), of);
+}
+
 std::unique_ptr<view_store::batch> memory_view_store::write(const view_generation& of) {
   return std::make_unique<memory_batch>(now_, of);
 }

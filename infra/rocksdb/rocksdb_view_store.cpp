@@ -1,5 +1,6 @@
 #include "infra/rocksdb/rocksdb_view_store.hpp"
 
+#include <rocksdb/snapshot.h>
 #include <rocksdb/write_batch.h>
 
 #include "events/core/invariant.hpp"
@@ -23,12 +24,16 @@ std::string checkpoint_key(const view_generation& of, std::uint32_t partition) {
 
 class rocksdb_view : public view {
  public:
-  rocksdb_view(rocksdb::DB& db, const view_generation& of)
-      : db_{db}, prefix_{keys::generation_prefix(table::view_row, of)} {}
+  rocksdb_view(rocksdb::DB& db, const view_generation& of, bool as_it_is_now = false)
+      : db_{db}, prefix_{keys::generation_prefix(table::view_row, of)} {
+    if (!as_it_is_now) return;
+    snapshot_ = std::make_unique<rocksdb::ManagedSnapshot>(&db);
+    reading_.snapshot = snapshot_->snapshot();
+  }
 
   std::optional<std::string> get(std::string_view key) const override {
     std::string row;
-    const auto status = db_.Get({}, prefix_ + std::string{key}, &row);
+    const auto status = db_.Get(reading_, prefix_ + std::string{key}, &row);
     if (status.IsNotFound()) return std::nullopt;
     // A fold that mistook an unreadable row for a missing one would write a wrong view for good.
     BERTH_ASSERT(status.ok());
@@ -41,7 +46,7 @@ class rocksdb_view : public view {
     const auto first = prefix_ + std::string{prefix};
     const auto end = keys::end_of(first);
     const rocksdb::Slice bound{end};
-    rocksdb::ReadOptions reading;
+    auto reading = reading_;
     reading.iterate_upper_bound = &bound;
     const std::unique_ptr<rocksdb::Iterator> row{db_.NewIterator(reading)};
     // The first key behind `after` is `after` and a zero byte.
@@ -62,12 +67,16 @@ class rocksdb_view : public view {
  private:
   rocksdb::DB& db_;
   std::string prefix_;
+  std::unique_ptr<rocksdb::ManagedSnapshot> snapshot_;
+  rocksdb::ReadOptions reading_;
 };
 
 class rocksdb_batch : public view_store::batch {
  public:
-  rocksdb_batch(rocksdb::DB& db, const view_generation& of)
-      : db_{db}, of_{of}, rows_{std::make_unique<rocksdb_view>(db, of)} {}
+  rocksdb_batch(rocksdb::DB& db, const view_generation& of, bool logged)
+      : db_{db}, of_{of}, rows_{std::make_unique<rocksdb_view>(db, of)} {
+    writing_.disableWAL = !logged;
+  }
 
   std::optional<std::string> get(std::string_view key) const override { return rows_.get(key); }
   void put(std::string_view key, std::string_view row) override { rows_.put(key, row); }
@@ -88,7 +97,7 @@ class rocksdb_batch : public view_store::batch {
         batch.Delete(prefix + key);
     }
     batch.Put(checkpoint_key(of_, checkpoint.partition), keys::number(checkpoint.offset));
-    const auto status = db_.Write({}, &batch);
+    const auto status = db_.Write(writing_, &batch);
     if (!status.ok()) return error_of(status, "view " + of_.name, checkpoint);
     rows_.clear();
     return true;
@@ -98,6 +107,7 @@ class rocksdb_batch : public view_store::batch {
   rocksdb::DB& db_;
   view_generation of_;
   row_overlay rows_;
+  rocksdb::WriteOptions writing_;
 };
 
 }  // namespace
@@ -120,8 +130,22 @@ std::unique_ptr<view> rocksdb_view_store::read(const view_generation& of) const 
   return std::make_unique<rocksdb_view>(db_, of);
 }
 
+std::unique_ptr<view> rocksdb_view_store::snapshot(const view_generation& of) const {
+  return std::make_unique<rocksdb_view>(db_, of, true);
+}
+
 std::unique_ptr<view_store::batch> rocksdb_view_store::write(const view_generation& of) {
-  return std::make_unique<rocksdb_batch>(db_, of);
+  return std::make_unique<rocksdb_batch>(db_, of, true);
+}
+
+std::unique_ptr<view_store::batch> rocksdb_view_store::fill(const view_generation& of) {
+  return std::make_unique<rocksdb_batch>(db_, of, false);
+}
+
+journal_result<bool> rocksdb_view_store::keep() {
+  const auto status = db_.Flush({});
+  if (!status.ok()) return error_of(status, "views that were rebuilt");
+  return true;
 }
 
 journal_result<bool> rocksdb_view_store::swap_live(const std::string& name,

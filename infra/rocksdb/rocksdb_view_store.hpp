@@ -16,7 +16,10 @@ class rocksdb_view_store : public view_store {
   std::optional<position> checkpoint(const view_generation& of,
                                      std::uint32_t partition) const override;
   std::unique_ptr<view> read(const view_generation& of) const override;
+  std::unique_ptr<view> snapshot(const view_generation& of) const override;
   std::unique_ptr<batch> write(const view_generation& of) override;
+  std::unique_ptr<batch> fill(const view_generation& of) override;  // unlogged
+  journal_result<bool> keep() override;                             // a flush
   journal_result<bool> swap_live(const std::string& name, std::uint32_t generation) override;
   void drop(const view_generation& of) override;
 

@@ -7,6 +7,7 @@
 #include <future>
 
 #include "actors/projection_driver.hpp"
+#include "infra/background/background_worker.hpp"
 #include "tests/bench/bench_kernel.hpp"
 
 namespace {
@@ -165,8 +166,9 @@ int main(int argc, char** argv) {
     return passed < seconds;
   };
   bench_kernel kernel{run.dir};
+  background_worker behind;
   projection_driver views{kernel.engine().journal(), kernel.engine().views(),
-                          [](const journal_error& why) { fail(why.message); }};
+                          [](const journal_error& why) { fail(why.message); }, &behind};
   views.start();
   traffic live{kernel};
   live.fill(run.of(500'000, 100'000));

@@ -99,6 +99,9 @@ class sim_views::mortal_store final : public view_store {
     return kept.checkpoint(of, partition);
   }
   std::unique_ptr<view> read(const view_generation& of) const override { return kept.read(of); }
+  std::unique_ptr<view> snapshot(const view_generation& of) const override {
+    return kept.snapshot(of);
+  }
   std::unique_ptr<batch> write(const view_generation& of) override {
     return std::make_unique<mortal_batch>(*this, kept.write(of));
   }

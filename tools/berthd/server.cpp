@@ -133,8 +133,9 @@ std::optional<server::failure> server::parts::open_storage() {
 }
 
 void server::parts::make_kernel_and_views() {
-  views = std::make_unique<projection_driver>(engine->journal(), engine->views(),
-                                              [](const journal_error& error) { end_now(error); });
+  views = std::make_unique<projection_driver>(
+      engine->journal(), engine->views(), [](const journal_error& error) { end_now(error); },
+      &behind);
   kernel_limits limits;
   limits.command_window = std::chrono::hours{of.dedupe_window_hours};
   limits.passivate_after = std::chrono::seconds{of.passivate_after_s};
@@ -165,6 +166,7 @@ std::optional<server::failure> server::parts::open_front() {
   options.tls_certificate_file = of.tls_certificate;
   options.tls_key_file = of.tls_key;
   options.io_threads = static_cast<int>(of.io_threads);
+  options.limits.connections_max = of.connections_max;
   front = std::make_unique<gateway::gateway>(options, services());
   const auto listening = front->start();
   if (!listening) return failure{exit_error, listening.error().message};
@@ -210,6 +212,7 @@ std::size_t server::stop() {
   if (!my.kernel) return 0;
   const auto running = my.kernel->environments_running();
   my.serving = false;
+  my.views->end_rebuilds();
   my.admin.close();
   my.port = 0;
   if (my.front) my.front->stop();

@@ -1,0 +1,44 @@
+// Folds commits of the journal into generations of views, each commit exactly once and in offset
+// order. Remembers what it read last, because all views usually want the same. One thread.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "events/core/journal.hpp"
+#include "projections/projection.hpp"
+#include "projections/view_store.hpp"
+
+namespace berth {
+
+// One generation of one view, and the offset up to which it is folded.
+struct view_target {
+  const projection* fold{};
+  view_generation of;
+  std::uint64_t checkpoint{};
+};
+
+class view_filler {
+ public:
+  static constexpr std::uint32_t partition = 0;  // the embedded engine has one
+  // Beside a view's own rows, whose keys are lower-case words: the version of the projection that
+  // wrote them.
+  static constexpr std::string_view version_key = "~version";
+
+  // Both outlive it.
+  view_filler(const journal& from, view_store& views) : journal_{from}, views_{views} {}
+
+  enum class kept { at_once, by_keep };  // view_store::write or ::fill
+
+  // Folds at most `limit` commits, none behind offset `upto`; answers how many.
+  journal_result<std::size_t> advance(view_target& into, std::size_t limit, std::uint64_t upto,
+                                      kept how = kept::at_once);
+  void forget_read() { read_.clear(); }
+
+ private:
+  const journal& journal_;
+  view_store& views_;
+  std::vector<commit> read_;
+};
+
+}  // namespace berth
