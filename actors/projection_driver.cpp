@@ -94,22 +94,20 @@ void projection_driver::run() {
 void projection_driver::fold(std::unique_lock<std::mutex>& lock) {
   is_behind_ = false;
   lock.unlock();
-  journal_result<std::size_t> folded = 0;
-  position now;
-  bool rebuilding = false;
-  {
-    const std::lock_guard projecting{projecting_};
-    folded = projector_.step();
-    now = projector_.projected();
-    rebuilding = projector_.rebuilding();
-  }
-  if (!folded) on_failure_(folded.error());
-  lock.lock();
-  projected_ = now;
+  std::unique_lock projecting{projecting_};
+  const auto folded = projector_.step();
+  lock.lock();  // before the other goes: a rebuild given back in between would be called over
+  projected_ = projector_.projected();
   is_behind_ = is_behind_ || (folded && *folded > 0);
+  const bool rebuilding = projector_.rebuilding();
   if (rebuilding_ != rebuilding) woken_.notify_all();
   rebuilding_ = rebuilding;
-  if (!folded) stopping_ = rebuilds_ended_ = true;
+  if (folded) return;
+  stopping_ = rebuilds_ended_ = true;
+  projecting.unlock();
+  lock.unlock();
+  on_failure_(folded.error());
+  lock.lock();
 }
 
 void projection_driver::tell_waiters(std::unique_lock<std::mutex>& lock, bool all) {
@@ -194,12 +192,11 @@ bool projection_driver::fill(std::vector<view_target>& filling,
 
 bool projection_driver::swap(const std::vector<view_target>& filled,
                              const std::function<void(std::uint64_t done)>& progress) {
-  {
-    const std::lock_guard projecting{projecting_};
-    projector_.take_back(filled);
-  }
+  std::unique_lock projecting{projecting_};
+  projector_.take_back(filled);
   std::unique_lock lock{mutex_};
   rebuilding_ = true;
+  projecting.unlock();
   woken_.notify_all();
   while (rebuilding_ && !rebuilds_ended_) {
     woken_.wait_for(lock, progress_every);

@@ -78,7 +78,7 @@ class projection_driver {
   background* behind_;
   projector projector_;  // the thread's, under projecting_
   mutable std::mutex projecting_;
-  mutable std::mutex mutex_;
+  mutable std::mutex mutex_;  // after projecting_
   std::condition_variable woken_;
   std::vector<waiter> waiters_;
   position projected_;

@@ -139,7 +139,7 @@ void projector::take_back(const std::vector<view_target>& filled) {
   for (auto& of : entries_) {
     for (const auto& each : filled) {
       if (!of.lent || each.of != of.next->of) continue;
-      of.next = each;
+      of.next = {each.fold, each.of, each.checkpoint};  // logged from here on
       of.lent = false;
     }
   }

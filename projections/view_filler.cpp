@@ -20,18 +20,18 @@ journal_result<std::size_t> view_filler::advance(view_target& into, std::size_t 
   }
   if (read_.empty()) return std::size_t{0};
   BERTH_ASSERT(read_.front().at().offset <= wanted.offset);
-  const auto batch = how == kept::at_once ? views_.write(into.of) : views_.fill(into.of);
-  if (into.checkpoint == 0) batch->put(version_key, std::to_string(into.fold->version()));
+  if (!into.rows) into.rows = how == kept::at_once ? views_.write(into.of) : views_.fill(into.of);
+  if (into.checkpoint == 0) into.rows->put(version_key, std::to_string(into.fold->version()));
   auto checkpoint = into.checkpoint;
   std::size_t folded = 0;
   for (std::size_t i = wanted.offset - read_.front().at().offset;
        i < read_.size() && folded < limit; ++i) {
     BERTH_ASSERT(read_[i].at().offset == checkpoint + 1);
-    into.fold->fold(*batch, read_[i]);
+    into.fold->fold(*into.rows, read_[i]);
     ++checkpoint;
     ++folded;
   }
-  if (auto written = batch->commit({partition, checkpoint}); !written) return written.error();
+  if (auto written = into.rows->commit({partition, checkpoint}); !written) return written.error();
   into.checkpoint = checkpoint;
   return folded;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "events/core/journal.hpp"
@@ -16,6 +17,7 @@ struct view_target {
   const projection* fold{};
   view_generation of;
   std::uint64_t checkpoint{};
+  std::shared_ptr<view_store::batch> rows{};  // of the filler: knows what it read and wrote last
 };
 
 class view_filler {

@@ -49,8 +49,8 @@ class view_store {
       const view_generation& of) const = 0;  // read only: put and erase assert
   // The rows as they are now, whatever is written or dropped later; read only.
   virtual std::unique_ptr<view> snapshot(const view_generation& of) const = 0;
-  // Starts a batch over a generation; commit() writes rows and checkpoint atomically, unsynced
-  // (rebuildable).
+  // Batches over a generation, one after the other; commit() writes rows and checkpoint atomically,
+  // unsynced (rebuildable). Of one generation only one may be written by.
   class batch : public view {
    public:
     virtual journal_result<bool> commit(position checkpoint) = 0;

@@ -115,6 +115,7 @@ class journal {
   // Newest usable snapshot of the stream with upto <= `at_most` (default: any).
   virtual journal_result<snapshot> load_snapshot(
       const stream_id& stream, std::optional<stream_version> at_most = {}) const = 0;
+  // Kept soon, not at once, and not if it is of a commit that is not durable. Never blocks.
   virtual void save_snapshot(const snapshot& taken) = 0;
 
   // Streams known to the index with a name > `after`, in order of name, at most `limit`; empty kind

@@ -86,14 +86,14 @@ class memory_batch : public view_store::batch {
   journal_result<bool> commit(position checkpoint) override {
     const std::lock_guard lock{store_->mutex};
     auto& into = store_->written.generations[of_];
-    for (const auto& [key, row] : rows_.changed()) {
+    rows_.each_changed([&](const std::string& key, const std::optional<std::string>& row) {
       if (row)
         into.rows.insert_or_assign(key, *row);
       else
         into.rows.erase(key);
-    }
+    });
     into.checkpoints[checkpoint.partition] = checkpoint;
-    rows_.clear();
+    rows_.written();
     return true;
   }
 

@@ -1,45 +1,65 @@
 #include "infra/memory/row_overlay.hpp"
 
+#include <map>
+
 namespace berth {
 
 std::optional<std::string> row_overlay::get(std::string_view key) const {
-  if (const auto changed = changed_.find(key); changed != changed_.end()) return changed->second;
-  return stored_->get(key);
+  auto found = known_.find(key);
+  if (found == known_.end()) found = known_.emplace(key, row{stored_->get(key), false, true}).first;
+  found->second.was_read = true;
+  return found->second.value;
+}
+
+void row_overlay::change(std::string_view key, std::optional<std::string_view> to) {
+  auto at = known_.find(key);
+  if (at == known_.end()) at = known_.emplace(key, row{}).first;
+  if (to)
+    at->second.value.emplace(*to);
+  else
+    at->second.value.reset();
+  if (!std::exchange(at->second.is_changed, true)) changed_.push_back(&*at);
 }
 
 void row_overlay::put(std::string_view key, std::string_view row) {
-  if (const auto at = changed_.find(key); at != changed_.end())
-    at->second.emplace(row);
-  else
-    changed_.emplace(key, row);
+  change(key, row);
 }
 
 void row_overlay::erase(std::string_view key) {
-  if (const auto at = changed_.find(key); at != changed_.end())
-    at->second.reset();
-  else
-    changed_.emplace(key, std::nullopt);
+  change(key, std::nullopt);
+}
+
+void row_overlay::written() {
+  for (auto* each : changed_) {
+    each->second.is_changed = false;
+    // Most rows are written once and never looked at by a fold.
+    if (!each->second.was_read) known_.erase(known_.find(each->first));
+  }
+  changed_.clear();
+  if (known_.size() > known_rows_max) known_.clear();
 }
 
 std::vector<std::pair<std::string, std::string>> row_overlay::scan(std::string_view prefix,
                                                                    std::string_view after,
                                                                    std::size_t limit) const {
+  std::map<std::string_view, const std::optional<std::string>*> changed;
+  for (const auto* each : changed_) changed.emplace(each->first, &each->second.value);
   // Every changed row below the last stored one can hide at most one stored row.
-  const auto hidden = changed_.size() < limit ? limit + changed_.size() : 2 * limit;
+  const auto hidden = changed.size() < limit ? limit + changed.size() : 2 * limit;
   std::vector<std::pair<std::string, std::string>> found;
   std::string from{after};
   while (found.size() < limit) {
     auto stored = stored_->scan(prefix, from, hidden);
     const bool is_last = stored.size() < hidden;
-    auto at = from < prefix ? changed_.lower_bound(prefix) : changed_.upper_bound(from);
+    auto at = from < prefix ? changed.lower_bound(prefix) : changed.upper_bound(from);
     auto row = stored.begin();
     while (found.size() < limit) {
-      const bool has_changed = at != changed_.end() && at->first.starts_with(prefix) &&
+      const bool has_changed = at != changed.end() && at->first.starts_with(prefix) &&
                                (is_last || at->first <= stored.back().first);
       if (row == stored.end() && !has_changed) break;
       if (has_changed && (row == stored.end() || at->first <= row->first)) {
         if (row != stored.end() && at->first == row->first) ++row;
-        if (at->second) found.emplace_back(at->first, *at->second);
+        if (*at->second) found.emplace_back(at->first, **at->second);
         ++at;
       } else {
         found.push_back(std::move(*row++));

@@ -3,6 +3,11 @@
 #include "events/core/commit.hpp"
 
 namespace berth {
+namespace {
+
+constexpr std::size_t snapshots_max = 4'096;  // taken and not saved yet
+
+}  // namespace
 
 index_writer::index_writer(const embedded_options& options, const log_store& log,
                            state_store& state, journal_reads& reads,
@@ -29,6 +34,27 @@ void index_writer::wake() {
   changed_.notify_one();
 }
 
+void index_writer::save(snapshot taken) {
+  const std::lock_guard lock{mutex_};
+  // The oldest is of least use: without it a start or a look at the past only takes longer.
+  if (snapshots_.size() == snapshots_max) snapshots_.pop_front();
+  snapshots_.push_back(std::move(taken));
+  if (std::exchange(has_work_, true)) return;
+  changed_.notify_one();
+}
+
+void index_writer::save_snapshots() {
+  std::unique_lock lock{mutex_};
+  while (!snapshots_.empty()) {
+    const auto taken = std::move(snapshots_.front());
+    snapshots_.pop_front();
+    lock.unlock();
+    // What cannot be saved is only a slower start.
+    state_.save(taken);
+    lock.lock();
+  }
+}
+
 void index_writer::run() {
   std::unique_lock lock{mutex_};
   for (;;) {
@@ -39,6 +65,7 @@ void index_writer::run() {
     const bool last = stopping_;
     has_work_ = is_full_ = false;
     lock.unlock();
+    save_snapshots();
     bool ok = true;
     while (ok && reads_.lag_commits() > 0) {
       ok = index_group();

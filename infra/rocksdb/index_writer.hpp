@@ -3,6 +3,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -25,10 +26,13 @@ class index_writer {
 
   // The durable head moved. Any thread.
   void wake();
+  // Saved a little later, so that no actor waits for a write of state/. Any thread.
+  void save(snapshot taken);
 
  private:
   void run();
   bool index_group();
+  void save_snapshots();
 
   const embedded_options& options_;
   const log_store& log_;
@@ -37,6 +41,7 @@ class index_writer {
   const std::function<void(const journal_error&)> failed_;
   std::mutex mutex_;
   std::condition_variable changed_;
+  std::deque<snapshot> snapshots_;
   bool has_work_{};
   bool is_full_{};
   bool stopping_{};

@@ -176,9 +176,7 @@ std::optional<recorded_command> journal_reads::find_command(const account_id& sc
 
 journal_result<snapshot> journal_reads::load_snapshot(const stream_id& stream,
                                                       std::optional<stream_version> at_most) const {
-  const auto head = durable();
-  for (auto& kept : state_.snapshots(stream, at_most))
-    if (kept.at.partition == 0 && kept.at.offset <= head) return std::move(kept);
+  if (auto kept = state_.newest_snapshot(stream, at_most, {0, durable()})) return std::move(*kept);
   return journal_error{journal_errc::not_found, stream.text() + ": no usable snapshot",
                        std::nullopt};
 }

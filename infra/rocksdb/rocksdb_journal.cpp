@@ -274,7 +274,7 @@ journal_result<snapshot> rocksdb_journal::load_snapshot(
 
 void rocksdb_journal::save_snapshot(const snapshot& taken) {
   // state/ never leads the log; a snapshot that could not be saved is only a slower start.
-  if (taken.at.offset <= reads_.durable()) state_.save(taken);
+  if (taken.at.offset <= reads_.durable()) index_writer_.save(taken);
 }
 
 journal_result<std::vector<stream_id>> rocksdb_journal::list_streams(

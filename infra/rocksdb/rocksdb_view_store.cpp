@@ -90,16 +90,16 @@ class rocksdb_batch : public view_store::batch {
   journal_result<bool> commit(position checkpoint) override {
     const auto prefix = keys::generation_prefix(table::view_row, of_);
     rocksdb::WriteBatch batch;
-    for (const auto& [key, row] : rows_.changed()) {
+    rows_.each_changed([&](const std::string& key, const std::optional<std::string>& row) {
       if (row)
         batch.Put(prefix + key, *row);
       else
         batch.Delete(prefix + key);
-    }
+    });
     batch.Put(checkpoint_key(of_, checkpoint.partition), keys::number(checkpoint.offset));
     const auto status = db_.Write(writing_, &batch);
     if (!status.ok()) return error_of(status, "view " + of_.name, checkpoint);
-    rows_.clear();
+    rows_.written();
     return true;
   }
 

@@ -69,19 +69,19 @@ std::optional<journal_error> state_store::save(const snapshot& taken) {
   return error_of(status, folder_ + " snapshot of " + taken.stream.text());
 }
 
-std::vector<snapshot> state_store::snapshots(const stream_id& stream,
-                                             std::optional<stream_version> at_most) const {
+std::optional<snapshot> state_store::newest_snapshot(const stream_id& stream,
+                                                     std::optional<stream_version> at_most,
+                                                     position head) const {
   const auto prefix = keys::prefix_of(table::snapshot, stream.text());
-  std::vector<snapshot> found;
   const std::unique_ptr<rocksdb::Iterator> kept{database_.db->NewIterator({})};
   kept->SeekForPrev(prefix + keys::number(at_most ? at_most->value : ~0ULL));
   for (; kept->Valid() && kept->key().starts_with(prefix); kept->Prev()) {
     if (kept->key().size() != prefix.size() + 8) continue;
     const auto upto = keys::get64(kept->key().ToStringView(), prefix.size());
-    if (auto read = read_row(stream, upto, kept->value().ToStringView()))
-      found.push_back(std::move(*read));
+    auto read = read_row(stream, upto, kept->value().ToStringView());
+    if (read && read->at.partition == head.partition && read->at.offset <= head.offset) return read;
   }
-  return found;
+  return std::nullopt;
 }
 
 journal_result<std::vector<state_store::proof>> state_store::proofs() const {

@@ -59,9 +59,10 @@ class state_store {
 
   // --- snapshots ---
   std::optional<journal_error> save(const snapshot& taken);
-  // Newest first, those with upto <= at_most; unreadable ones are left out.
-  std::vector<snapshot> snapshots(const stream_id& stream,
-                                  std::optional<stream_version> at_most) const;
+  // The newest readable one with upto <= at_most, of a commit no later than `head`.
+  std::optional<snapshot> newest_snapshot(const stream_id& stream,
+                                          std::optional<stream_version> at_most,
+                                          position head) const;
 
   // --- evidence of how far the log once reached ---
   struct proof {

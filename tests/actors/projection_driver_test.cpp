@@ -1,6 +1,7 @@
 // The views' thread with rebuilds behind it.
 #include "actors/projection_driver.hpp"
 
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -75,6 +76,28 @@ TEST_CASE("projection driver: every view is rebuilt behind the others and is the
     CHECK(each.checkpoint == w.journal.head().offset);
   }
   CHECK_FALSE(driver.rebuild("planet", [](std::uint64_t) {}).has_value());
+}
+
+TEST_CASE("projection driver: rebuilds end swapped and compared however commits arrive",
+          "[actors]") {
+  world w;
+  prompt_background behind;
+  projection_driver driver{w.journal, w.views, no_failure, &behind};
+  driver.start();
+  std::atomic<bool> over{false};
+  std::thread growing{[&] {
+    while (!over) w.history.grow(1);
+  }};
+  bool all_identical = true;
+  std::uint32_t generation = 1;
+  for (int i = 0; i < 30; ++i) {
+    const auto rebuilt = driver.rebuild("activity", [](std::uint64_t) {});
+    all_identical = all_identical && rebuilt && rebuilt->front().identical &&
+                    rebuilt->front().generation == ++generation;
+  }
+  over = true;
+  growing.join();
+  CHECK(all_identical);
 }
 
 TEST_CASE("projection driver: live views go on while a rebuild waits, and its end is answered",

@@ -16,7 +16,7 @@ session::command nth_command(std::size_t n, const owned_session& of, const uuid&
 }
 
 void make_sessions(bench_kernel& kernel, std::size_t count) {
-  constexpr std::size_t events_each = 3, in_flight = 4'000;
+  constexpr std::size_t events_each = 3, in_flight = 1'000;
   closed_loop(count * events_each, in_flight, [&](std::size_t i, std::function<void()> done) {
     const auto session = session_number(i / events_each);
     kernel->ask(session.id, nth_command(i % events_each, session, kernel.fresh_uuid()),

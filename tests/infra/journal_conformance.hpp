@@ -337,6 +337,7 @@ TEMPLATE_TEST_CASE("journal: any past version has a snapshot near below it, and 
   constexpr std::uint64_t interval = 256, events = 50'000;
   for (auto upto = interval; upto <= events; upto += interval)
     engine.journal().save_snapshot({stream, {upto}, {0, 1}, 3, "state"});
+  engine.reopen();
   std::set<std::uint64_t> kept;
   for (auto version = interval; version <= events; version += interval) {
     const auto found = engine.journal().load_snapshot(stream, stream_version{version}).value();
