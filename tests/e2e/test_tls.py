@@ -1,5 +1,6 @@
 """The server with a certificate: REST, sockets and devctl over TLS; none without one elsewhere."""
 
+import asyncio
 import json
 import ssl
 import subprocess
@@ -10,7 +11,7 @@ import urllib.request
 import pytest
 from berth import wire
 from berth.server import BIN, Server, free_port
-from websockets.sync.client import connect
+from websockets.asyncio.client import connect
 
 
 @pytest.fixture(scope="module")
@@ -94,15 +95,21 @@ def test_old_versions_of_tls_are_refused(server):
         urllib.request.urlopen(server.url + "/ready", timeout=5, context=context)
 
 
-def test_a_socket_over_tls(server):
-    with connect(
+# Not the threaded client of the other tests: it reads and writes one SSL object from two threads,
+# which Python's ssl does not protect, and once in some hundred times its request is never sent.
+async def first_answer_over_tls(server) -> dict:
+    async with connect(
         f"wss://127.0.0.1:{server.port}/api/v1/ws",
         subprotocols=["berth.v1.json"],
         additional_headers={"Authorization": f"Bearer {server.admin_token}"},
         ssl=server.context(),
     ) as socket:
-        socket.send(wire.encode_json({"kind": "hello"}))
-        assert wire.decode_json(socket.recv(timeout=10))[0]["kind"] == "welcome"
+        await socket.send(wire.encode_json({"kind": "hello"}))
+        return wire.decode_json(await asyncio.wait_for(socket.recv(), 10))[0]
+
+
+def test_a_socket_over_tls(server):
+    assert asyncio.run(first_answer_over_tls(server))["kind"] == "welcome"
 
 
 def test_devctl_over_tls_trusts_the_authority_it_is_given_and_no_other(server):

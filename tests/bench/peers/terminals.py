@@ -4,15 +4,21 @@ A terminal has send(bytes), receive() -> bytes and close(); every one has a sock
 peer runs the launcher, which reads the script of the measurement from its terminal: not every peer
 can be told a command.
 """
+import contextlib
 import multiprocessing
+import os
+import pathlib
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 
 from peer import Unavailable, report, spread, within
 
 KEYS, KEYS_BESIDE_FLOOD, WARM_UP_KEYS = 1000, 500, 50
 FLOOD_BEGAN_BYTES = 1_000_000
+FLOOD_BYTES = 16 << 20
 INTERRUPT_AFTER_BYTES = 1_500_000
 READER_BYTES_PER_SECOND = 8e6
 PROMPT_WITHIN_S = 10
@@ -28,8 +34,12 @@ stty echo
 exec /bin/sh -c "$line"
 """
 RAW_CAT = "stty raw -echo; printf r; exec cat"
-# Says its last byte until it is heard: some peers deliver the tail only with the next output.
-BULK = "head -c %d /dev/zero | tr '\\0' 'x'; while :; do printf '~'; sleep 0.1; done"
+# As ours: text through a PTY that changes nothing. Says its last byte, which no text has, until it
+# is heard: some peers deliver the tail only with the next output.
+BULK = "stty raw -echo; cat %s; while :; do printf '\\001'; sleep 0.1; done"
+BULK_END = b"\x01"
+FLOOD = "stty raw -echo; while cat %s; do :; done"
+MAKE_TEXT = pathlib.Path(__file__).resolve().parents[1] / "make_text.sh"
 
 
 def write_launcher(directory):
@@ -78,12 +88,27 @@ def echo(connect, _quick):
     return spread(took)
 
 
+@contextlib.contextmanager
+def text(size):
+    """The path of a file of so many bytes that any user may read."""
+    with tempfile.TemporaryDirectory(prefix="berth-bench-") as directory:
+        os.chmod(directory, 0o755)
+        path = f"{directory}/text"
+        subprocess.run([MAKE_TEXT, str(size), path], check=True, timeout=60)
+        yield path
+
+
 def bulk(connect, quick):
     size = (16 if quick else 64) << 20
-    terminal = begin(connect, BULK % size)
+    with text(size) as path:
+        return bulk_of(connect, path, size)
+
+
+def bulk_of(connect, path, size):
+    terminal = begin(connect, BULK % path)
     began, cpu_began = time.perf_counter(), time.process_time()
     seen, last = 0, b""
-    while not last.endswith(b"~"):
+    while not last.endswith(BULK_END):
         last = terminal.receive() or last
         seen += len(last)
     seconds = time.perf_counter() - began
@@ -93,10 +118,10 @@ def bulk(connect, quick):
             "client_cpu_share": client_cpu_share}
 
 
-def flood(connect, total):
+def flood(connect, path, total):
     """A process of its own; ends at SIGTERM, and its shell with it."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    terminal = begin(connect, "exec yes")
+    terminal = begin(connect, FLOOD % path)
     try:
         while True:
             total.value += len(terminal.receive())
@@ -105,10 +130,15 @@ def flood(connect, total):
 
 
 def echo_beside_flood(connect, _quick):
+    with text(FLOOD_BYTES) as path:
+        return echo_beside(connect, path)
+
+
+def echo_beside(connect, path):
     quiet = begin_raw_cat(connect)
     fork = multiprocessing.get_context("fork")
     total = fork.Value("Q", 0, lock=False)
-    reader = fork.Process(target=flood, args=(connect, total), daemon=True)
+    reader = fork.Process(target=flood, args=(connect, path, total), daemon=True)
     reader.start()
     try:
         while total.value < FLOOD_BEGAN_BYTES:

@@ -1,7 +1,9 @@
 #include "tests/bench/terminals/bench_client.hpp"
 
 #include <algorithm>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <thread>
 
 #include <boost/json.hpp>
@@ -138,19 +140,17 @@ open_terminal bench_client::raw_cat() {
   return out;
 }
 
-void bench_client::run(const std::string& script) {
-  const auto out = ask("POST", "/api/v1/environments/" + environment() + "/exec",
-                       {{"command", json::array{"/bin/sh", "-c", script}}});
-  if (out.at("exit_code").to_number<int>() != 0)
-    fail(script + ": " + json::serialize(out).substr(0, 300));
-}
-
+// The script peers are measured with, run inside.
 std::string bench_client::make_text(std::uint64_t bytes) {
-  const auto size = std::to_string(bytes);
-  run("cd /workspace; find /usr/include -type f -name '*.h' | sort | head -3000 | xargs cat > once;"
-      " : > text; while [ $(stat -c %s text) -lt " +
-      size + " ]; do cat once >> text; done; truncate -s " + size + " text");
-  return "/workspace/text";
+  std::ifstream file{BERTH_BENCH_DIR "/make_text.sh"};
+  const std::string script{std::istreambuf_iterator<char>{file}, {}};
+  const std::string place = "/workspace/text";
+  const json::array command{"/bin/sh", "-c", script, "make_text", std::to_string(bytes), place};
+  const auto out = ask("POST", "/api/v1/environments/" + environment() + "/exec",
+                       {{"command", command}});
+  if (out.at("exit_code").to_number<int>() != 0)
+    fail("make_text: " + json::serialize(out).substr(0, 300));
+  return place;
 }
 
 json::object bench_client::ask(const std::string& method, const std::string& path,

@@ -92,7 +92,6 @@ class bench_client {
     return view(make_terminal(script), how);
   }
   open_terminal raw_cat();  // whatever is typed comes back as it is
-  void run(const std::string& script);
   // A file in the environment with text as people have it on their screens: C headers, over and
   // over. Its path.
   std::string make_text(std::uint64_t bytes);
