@@ -23,15 +23,20 @@ std::size_t deadlines::armed() const {
   return times_.size();
 }
 
+std::size_t deadlines::timers_set() const {
+  const std::lock_guard lock{mutex_};
+  return set_.size();
+}
+
 void deadlines::schedule() {
   if (times_.empty()) return;
   const auto first = times_.begin()->first;
-  if (next_ && *next_ <= first) return;
-  next_ = first;
-  timers_.at(first, [this] { fire(); });
+  if (!set_.empty() && *set_.begin() <= first) return;
+  set_.insert(first);
+  timers_.at(first, [this, first] { fire(first); });
 }
 
-void deadlines::fire() {
+void deadlines::fire(timestamp set_for) {
   std::vector<stream_id> due;
   {
     const std::lock_guard lock{mutex_};
@@ -40,7 +45,7 @@ void deadlines::fire() {
       streams_.erase(times_.begin());
       due.push_back(std::move(times_.extract(times_.begin()).mapped()));
     }
-    if (next_ && *next_ <= now) next_.reset();
+    set_.erase(set_for);
     schedule();
   }
   for (const auto& stream : due) wake_(stream);

@@ -5,11 +5,11 @@
 #include <functional>
 #include <map>
 #include <mutex>
-#include <optional>
+#include <set>
 #include <unordered_set>
 
+#include "actors/by_stream.hpp"
 #include "actors/timers.hpp"
-#include "events/core/ids.hpp"
 
 namespace berth::actors {
 
@@ -21,17 +21,13 @@ class deadlines {
 
   void arm(const stream_id& stream, timestamp when);
   std::size_t armed() const;
+  std::size_t timers_set() const;
 
  private:
   using by_time = std::multimap<timestamp, stream_id>;
-  struct by_stream {
-    using is_transparent = void;
-    static const stream_id& of(const stream_id& stream) { return stream; }
-    static const stream_id& of(by_time::iterator at) { return at->second; }
-    std::size_t operator()(const auto& each) const { return std::hash<stream_id>{}(of(each)); }
-    bool operator()(const auto& one, const auto& other) const { return of(one) == of(other); }
-  };
-  void fire();
+  static const stream_id& stream_of(const by_time::iterator& at) { return at->second; }
+  using of_stream = by_stream<by_time::iterator, stream_of>;
+  void fire(timestamp set_for);
   void schedule();
 
   timers& timers_;
@@ -39,8 +35,9 @@ class deadlines {
   const std::function<void(const stream_id&)> wake_;
   mutable std::mutex mutex_;
   by_time times_;
-  std::unordered_set<by_time::iterator, by_stream, by_stream> streams_;
-  std::optional<timestamp> next_;  // of our timer that is due first
+  std::unordered_set<by_time::iterator, of_stream, of_stream> streams_;
+  std::set<timestamp>
+      set_;  // our timers that have not fired; one is due no later than times_ begins
 };
 
 }  // namespace berth::actors

@@ -235,11 +235,14 @@ std::optional<std::vector<rebuilt_view>> projection_driver::rebuild_beside(
       const std::lock_guard projecting{projecting_};
       swapped = projector_.take_comparison(each.of.name);
     }
-    bool identical = false;
-    if (swapped && !run_behind([&] { identical = swapped->is_identical(); })) return std::nullopt;
+    std::optional<bool> identical;
+    if (!swapped) identical = false;
+    while (!identical) {
+      if (!run_behind([&] { identical = swapped->compare_some(); })) return std::nullopt;
+    }
     const auto live = views_.live_generation(each.of.name);
     const auto checkpoint = views_.checkpoint({each.of.name, live}, view_filler::partition);
-    result.push_back({each.of.name, live, checkpoint ? checkpoint->offset : 0, identical});
+    result.push_back({each.of.name, live, checkpoint ? checkpoint->offset : 0, *identical});
   }
   return result;
 }

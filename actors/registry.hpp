@@ -17,6 +17,7 @@
 #include <caf/actor.hpp>
 #include <caf/send.hpp>
 
+#include "actors/by_stream.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/kernel_options.hpp"
 
@@ -32,15 +33,11 @@ struct registry_entry {
 };
 using entry_ptr = std::shared_ptr<registry_entry>;
 
-// Entries are kept by the name that is in them.
-struct by_stream {
-  using is_transparent = void;
-  static const stream_id& of(const stream_id& stream) { return stream; }
-  static const stream_id& of(const entry_ptr& entry) { return entry->stream; }
-  std::size_t operator()(const auto& each) const { return std::hash<stream_id>{}(of(each)); }
-  bool operator()(const auto& one, const auto& other) const { return of(one) == of(other); }
-};
-using entry_set = std::unordered_set<entry_ptr, by_stream, by_stream>;
+inline const stream_id& stream_of(const entry_ptr& entry) {
+  return entry->stream;
+}
+using entry_set =
+    std::unordered_set<entry_ptr, by_stream<entry_ptr, stream_of>, by_stream<entry_ptr, stream_of>>;
 
 class registry {
  public:

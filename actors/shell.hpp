@@ -118,6 +118,7 @@ class shell : public mailbox_actor {
     }
     durable_ = tentative_ = read->now;
     version_ = next_ = read->version;
+    events_since_snapshot_ = read->version.value - read->snapshot.value;
     at_ = read->at;
     correlation_ = read->correlation;
     if (!BERTH_MUTANT(deadline_not_rearmed)) arm_deadline();
@@ -275,7 +276,8 @@ class shell : public mailbox_actor {
         done.waiting[i]->finish(answer<A>{version_, at_, i > 0, durable_});
       for (auto& [request, why] : done.refused) refuse(*request, std::move(why));
     }
-    if (pending_.empty()) by_key_ = {};  // and its buckets: most actors wait most of the time
+    // An assignment of {} would keep its buckets: most actors wait most of the time.
+    if (pending_.empty()) by_key_ = decltype(by_key_){};
     tell_watchers();
     arm_deadline();
     maybe_snapshot();

@@ -27,6 +27,7 @@ template <class A>
 struct loaded_stream {
   std::shared_ptr<const typename A::state> now;
   stream_version version;
+  stream_version snapshot;  // that it began with; 0 = none
   position at;
   correlation_id correlation;  // of the last commit read; nil if a snapshot was all there was
 };
@@ -42,7 +43,7 @@ outcome<loaded_stream<A>> load_stream(const journal& log, const stream_id& strea
   if (auto kept = log.load_snapshot(stream, upto); kept && kept->fold_version == A::fold_version) {
     if (auto decoded = A::decode_state(kept->state)) {
       state = std::move(*decoded);
-      read.version = kept->upto;
+      read.version = read.snapshot = kept->upto;
       read.at = kept->at;
     }
   }

@@ -54,10 +54,8 @@ void terminal_effects::reconcile(const terminal::state& now, stream_version) {
     go_live(now);
     following_ = false;
     // Its output is durable here: the agent may forget it. Given up at its deadline, it may run.
-    if (!std::exchange(close_sent_, true)) {
-      host.close_terminal(now.environment, id());
-      context_.shared.options.bulk.finish(id());
-    }
+    if (!std::exchange(close_sent_, true)) host.close_terminal(now.environment, id());
+    if (!std::exchange(finished_, true)) context_.shared.options.bulk.finish(id());
     live_->ended(*now.end);
     pump();
   }

@@ -51,6 +51,7 @@ class terminal_effects : public effects<terminal::aggregate> {
   bool pace_timer_{};
   bool end_reported_{};
   bool close_sent_{};
+  bool finished_{};
 };
 
 template <>

@@ -33,7 +33,9 @@ namespace berth {
 struct view_comparison {
   std::unique_ptr<view> before;
   std::unique_ptr<view> after;
-  bool is_identical() const;  // row for row; reads all of both
+  std::string compared{};  // the key up to which the rows are the same
+  // Compares the next thousand rows: the same in all, different, or nothing = there are more.
+  std::optional<bool> compare_some();
 };
 
 class projector {
@@ -71,10 +73,8 @@ class projector {
   bool caught_up() const;
   std::vector<std::string> names() const;
 
-  // Over every row of a view's generation (default: the live one), in order of key: equal rows,
-  // equal hash.
-  std::string state_hash(const std::string& name,
-                         std::optional<std::uint32_t> generation = {}) const;
+  // Over every row of a view's live generation, in order of key: equal rows, equal hash.
+  std::string state_hash(const std::string& name) const;
 
  private:
   struct entry {

@@ -31,7 +31,10 @@ journal_result<std::size_t> view_filler::advance(view_target& into, std::size_t 
     ++checkpoint;
     ++folded;
   }
-  if (auto written = into.rows->commit({partition, checkpoint}); !written) return written.error();
+  if (auto written = into.rows->commit({partition, checkpoint}); !written) {
+    into.rows.reset();  // what it holds was never written
+    return written.error();
+  }
   into.checkpoint = checkpoint;
   return folded;
 }

@@ -61,6 +61,16 @@ void memory_bulk_log::retain(const terminal_id& terminal, std::uint64_t bytes_ma
   trim(log);
 }
 
+void memory_bulk_log::finish(const terminal_id& terminal) {
+  const std::lock_guard lock{mutex_};
+  logs_[terminal].is_finished = true;
+}
+
+bool memory_bulk_log::is_finished(const terminal_id& terminal) {
+  const std::lock_guard lock{mutex_};
+  return logs_[terminal].is_finished;
+}
+
 void memory_bulk_log::remove(const terminal_id& terminal) {
   const std::lock_guard lock{mutex_};
   logs_.erase(terminal);

@@ -21,11 +21,13 @@ class memory_bulk_log : public bulk_log {
   journal_result<std::vector<bulk_mark>> marks(const terminal_id& terminal, std::uint64_t from,
                                                std::uint64_t to) override;
   void retain(const terminal_id& terminal, std::uint64_t bytes_max) override;
+  void finish(const terminal_id& terminal) override;
   void remove(const terminal_id& terminal) override;
   void on_durable(std::function<void(const terminal_id&, std::uint64_t durable)> told) override;
 
   // Makes everything appended durable and tells.
   void sync();
+  bool is_finished(const terminal_id& terminal);
   // The server dies: of the bytes above `durable` the disk has as many as `kept` says (default:
   // none), nobody listens any more.
   void crash(const std::function<std::uint64_t(std::uint64_t unsynced)>& kept = {});
@@ -38,6 +40,7 @@ class memory_bulk_log : public bulk_log {
     std::string bytes;  // of [extent.first, extent.next)
     std::vector<bulk_mark> marks;
     std::uint64_t bytes_max = ~0ULL;
+    bool is_finished{};
   };
   static void trim(log& of);
 

@@ -55,4 +55,16 @@ TEST_CASE("deadlines: the last time asked for is the one, sooner or later", "[ac
   CHECK(given.after(seconds{2'000}) == names{});
 }
 
+TEST_CASE("deadlines: short ones before a far one leave no timers behind", "[actors]") {
+  armed given;
+  given.all.arm(session_named("month"), given.time.now() + seconds{2'592'000});
+  for (int i = 0; i < 1'000; ++i) {
+    given.all.arm(session_named("exec"), given.time.now() + seconds{75});
+    CHECK(given.after(seconds{75}) == names{"exec"});
+  }
+  CHECK(given.all.timers_set() == 1);
+  CHECK(given.after(seconds{2'592'000}) == names{"month"});
+  CHECK(given.all.timers_set() == 0);
+}
+
 }  // namespace berth::actors

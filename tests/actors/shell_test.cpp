@@ -269,6 +269,22 @@ TEST_CASE("shell: a long stream comes back from a snapshot, equal to the fold fr
   CHECK(folded.tokens.size() == 100);
 }
 
+TEST_CASE("shell: a stream used now and then has a snapshot too", "[actors]") {
+  kernel_limits limits;
+  limits.snapshot_every_events = 16;
+  simulated_server server{12, limits};
+  const auto id = server.make_account("ada");
+  for (int life = 0; life < 4; ++life) {
+    for (int i = 0; i < 5; ++i)
+      REQUIRE(server.call<account::aggregate>(
+          id, account::issue_token{{"tok_" + std::to_string(life * 5 + i)}, "t", some_hash, {}},
+          server.meta_for(id)));
+    server.crash();
+    server.boot();
+  }
+  CHECK(server.journal.load_snapshot({aggregate_kind::account, id.value}));
+}
+
 TEST_CASE("kernel: it ends although a thread that spoke to it lives on", "[actors]") {
   berth::testing::manual_clock clock;
   memory_journal journal{clock, memory_journal::mode::automatic};

@@ -115,6 +115,19 @@ TEST_CASE(
   CHECK(server.bulk.extent(terminal.id).next == printed.size());
 }
 
+TEST_CASE("terminal: one that was closed is finished in the bulk log at its end", "[actors]") {
+  simulated_server server{4};
+  opened_terminal terminal{server};
+  server.host.feed(terminal.id, "bye");
+  server.settle();
+  CHECK_FALSE(server.bulk.is_finished(terminal.id));
+  REQUIRE(server.call<terminal::aggregate>(terminal.id, terminal::close{},
+                                           server.meta_for(terminal.account)));
+  server.settle();
+  CHECK(terminal.state().status == terminal::status::ended);
+  CHECK(server.bulk.is_finished(terminal.id));
+}
+
 TEST_CASE(
     "terminal: its end is recorded after its last byte is durable, and told to viewers after it",
     "[actors]") {
@@ -130,6 +143,7 @@ TEST_CASE(
   CHECK(now.end->exit_code == 3);
   CHECK(viewer->bytes == "bye");
   CHECK(viewer->ended_at == 3);
+  CHECK(server.bulk.is_finished(terminal.id));
   const auto late = terminal.attach(0);
   CHECK(late->bytes == "bye");
   CHECK(late->ended_at == 3);

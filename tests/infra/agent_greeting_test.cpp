@@ -126,6 +126,33 @@ TEST_CASE("link: a connection the agent did not understand is made again, the ag
   link->detach();
 }
 
+TEST_CASE("link: an agent that never understands is given up", "[infra]") {
+  const testing::temporary_folder folder{std::filesystem::temp_directory_path()};
+  const auto path = folder / "agent.sock";
+  const unique_fd listener = listen_at(path);
+  std::atomic<bool> over{false};
+  std::thread agent{[&] {
+    while (!over) {
+      const unique_fd accepted{::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC)};
+      char greeting[4096];
+      if (!accepted || ::read(accepted.get(), greeting, sizeof greeting) <= 0) continue;
+      wire::RefusedT refused;
+      refused.problem = wire::Problem::protocol;
+      say(accepted.get(), with_header({.kind = frame_kind::control}, packed(std::move(refused))));
+    }
+  }};
+  agent_reactor reactor;
+  recorder heard;
+  const auto link = agent_link::make(
+      reactor, {path, {}, environment_id{"env_test"}, incarnation{"life-1"}, 1}, heard);
+  CHECK(heard.until([&] { return heard.over_.has_value(); }, 30s));
+  CHECK(heard.read([&] { return !heard.lost_ && heard.over_->code == host_errc::protocol; }));
+  over = true;
+  ::shutdown(listener.get(), SHUT_RDWR);
+  agent.join();
+  link->detach();
+}
+
 TEST_CASE("agent: no mutation of a conversation crashes it", "[infra]") {
   rig r;
   r.open(one, {"/bin/sh", "-c", "exec cat >/dev/null"});

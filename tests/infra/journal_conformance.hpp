@@ -352,6 +352,9 @@ TEMPLATE_TEST_CASE("journal: a snapshot newer than the head is not kept", "[infr
   TestType engine;
   append_all(engine.journal(), interleaved(1, 3));
   engine.journal().save_snapshot({stream_named("0"), {4}, {0, 4}, 1, "of the future"});
+  engine.reopen();
+  append_all(engine.journal(), interleaved(1, 1, 4));
+  REQUIRE(engine.journal().head() == position{0, 4});
   CHECK(engine.journal().load_snapshot(stream_named("0")).error().code == journal_errc::not_found);
 }
 

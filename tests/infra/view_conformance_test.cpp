@@ -88,6 +88,58 @@ TEMPLATE_TEST_CASE("views: a rebuilt generation is swapped in and stays after a 
   CHECK(engine.views().live_generation("usages") == 1);
 }
 
+TEST_CASE("views: what was filled and kept is there after a crash, what was only filled is not",
+          "[infra]") {
+  rocksdb_engine engine;
+  const auto fill = [&](const view_generation& of, std::uint64_t batches) {
+    const auto batch = engine.views().fill(of);
+    for (std::uint64_t n = 1; n <= batches; ++n) {
+      batch->put("row " + std::to_string(n), "x");
+      REQUIRE(batch->commit({0, n}).has_value());
+    }
+    CHECK(batch->scan("", "", 100).size() == batches);
+  };
+  const auto listener = std::make_shared<recording_listener>();
+  for (std::uint64_t n = 1; n <= 5; ++n)
+    REQUIRE_FALSE(engine.journal().append(sample_body(stream_named("a"), n, n), n, listener));
+  REQUIRE(listener->wait_for(5));
+  fill({"kept", 2}, 5);
+  REQUIRE(engine.views().keep().has_value());
+  REQUIRE(engine.views().swap_live("kept", 2).has_value());
+  fill({"filled", 2}, 5);
+  // As the disk is if the process dies here: nothing is closed.
+  const temporary_folder after;
+  auto crashed = engine.options();
+  crashed.data_dir = after.path() / "data";
+  std::filesystem::copy(engine.options().data_dir, crashed.data_dir,
+                        std::filesystem::copy_options::recursive);
+  const auto reopened = open_embedded(crashed);
+  REQUIRE(reopened.has_value());
+  auto& views = (*reopened)->views();
+  CHECK(views.live_generation("kept") == 2);
+  CHECK(views.checkpoint({"kept", 2}, 0) == position{0, 5});
+  CHECK(views.read({"kept", 2})->scan("", "", 100).size() == 5);
+  CHECK_FALSE(views.checkpoint({"filled", 2}, 0));
+}
+
+TEMPLATE_TEST_CASE("views: a snapshot is of its moment, whatever is written or dropped later",
+                   "[infra]", VIEW_ENGINES) {
+  TestType engine;
+  const auto put = [&](const char* key, const char* row) {
+    const auto batch = engine.views().write({"v", 1});
+    batch->put(key, row);
+    REQUIRE(batch->commit({0, 1}).has_value());
+  };
+  put("a", "1");
+  const auto then = engine.views().snapshot({"v", 1});
+  put("a", "2");
+  put("b", "2");
+  engine.views().drop({"v", 1});
+  CHECK(then->scan("", "", 10) == rows{{"a", "1"}});
+  CHECK(then->get("a") == "1");
+  CHECK_FALSE(then->get("b"));
+}
+
 TEMPLATE_TEST_CASE("views: a batch shows its own writes over what is stored, like one map",
                    "[infra]", VIEW_ENGINES) {
   TestType engine;

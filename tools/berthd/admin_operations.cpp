@@ -23,7 +23,9 @@ json::object rebuild(projection_driver& views, const std::function<server_status
            {{"view", name.empty() ? "all" : name}, {"done", done}, {"of", status().head}}}});
   });
   if (!rebuilt)
-    return {{"ok", false}, {"code", "busy"}, {"error", "another rebuild runs; wait for it"}};
+    return {{"ok", false},
+            {"code", "busy"},
+            {"error", "another rebuild runs, or the server is stopping; try again later"}};
   json::array list;
   for (const auto& each : *rebuilt)
     list.push_back({{"view", each.name},

@@ -85,9 +85,11 @@ template <aggregate A>
 fold_start<A> start_at(const journal& from, std::optional<snapshot> taken) {
   if (!taken || taken->fold_version != A::fold_version) return {};
   auto state = A::decode_state(taken->state);
-  const auto time = time_of(from, taken->at);
-  if (!state || !time) return {};
-  return {std::move(*state), {taken->upto, taken->at, *time, {}, {}, {}}};
+  // The snapshot may be of a later commit without events.
+  const auto last = from.read_stream(taken->stream, {taken->upto.value - 1}, 1);
+  if (!state || !last || last->empty()) return {};
+  const auto& commit = last->front();
+  return {std::move(*state), {taken->upto, commit.at(), commit.envelope.time, {}, {}, {}}};
 }
 
 template <aggregate A>

@@ -1,7 +1,5 @@
 // One stream of any kind through its aggregate: at the present, at a version, or at a time.
-//   fold_stream   from the first event; the journal's commits are all that is used, so what it
-//   gives
-//                 is what recovery from nothing would
+//   fold_stream   from the first event, by commits alone: what recovery from nothing would give
 //   state_at      from the nearest usable snapshot below, as the server recovers: the same state
 //                 (promise 4), after at most a few thousand events
 #pragma once

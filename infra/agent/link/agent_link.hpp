@@ -190,6 +190,7 @@ class agent_link : public std::enable_shared_from_this<agent_link> {
   bool socket_bad_ = false;
   std::uint64_t epoch_said_ = 0;  // in the Hello of this connection
   int connect_failures_ = 0;
+  int refusals_ = 0;     // protocol, since the last welcome
   int quick_drops_ = 0;  // connections in a row that did not last a second
   event_loop::clock::time_point welcomed_at_;
   event_loop::clock::time_point disconnected_at_ = event_loop::clock::now();

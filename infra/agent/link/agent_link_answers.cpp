@@ -13,6 +13,7 @@ namespace {
 
 // Tables of a packet may share one text: four megabytes said could be gigabytes kept.
 constexpr std::size_t terminal_name_bytes_max = 128;
+constexpr int refusals_in_row_max = 8;  // without a welcome: it will never understand
 
 host_errc code_of(wire::Problem problem) {
   switch (problem) {
@@ -121,7 +122,7 @@ void agent_link::on_welcome(const wire::Welcome& welcome) {
   }
   reactor_.loop().cancel(std::exchange(connect_timer_, 0));
   phase_ = phase::ready;
-  connect_failures_ = 0;
+  connect_failures_ = refusals_ = 0;
   welcomed_at_ = event_loop::clock::now();
   send_claim();  // raised since the Hello
   ask_again();
@@ -131,7 +132,7 @@ void agent_link::on_welcome(const wire::Welcome& welcome) {
 void agent_link::on_refused(const wire::Refused& refused) {
   // What it did not understand, or not in time, ends the connection only; who may own the
   // environment ends the link.
-  if (refused.problem() == wire::Problem::protocol) {
+  if (refused.problem() == wire::Problem::protocol && ++refusals_ < refusals_in_row_max) {
     socket_bad_ = true;
     return;
   }

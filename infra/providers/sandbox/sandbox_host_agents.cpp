@@ -165,15 +165,16 @@ void sandbox_host::agent_over(const environment_id& id, const incarnation& life,
   }
   disk_use_.erase(id);
   std::erase_if(terminals_, [&](const auto& each) { return each.second == id; });
+  // An agent this server cannot talk to: what is called lost must not run on. Before a start of it
+  // is asked for.
+  const bool useless = !stopping && !lost && why.code == host_errc::protocol;
+  const bool ends =
+      useless && workers_->post(id.value, [this, id, life, why] { end_useless(id, life, why); });
   if (adoption_ && adoption_->silent.erase(id) > 0) {
     adoption_->found[id] = {id, {}, {}};
     finish_adoption_if_complete();
   }
-  if (stopping) return;  // stop_now goes on once the link is gone
-  // An agent this server cannot talk to: what is called lost must not run on.
-  const bool useless = !lost && why.code == host_errc::protocol;
-  if (useless && workers_->post(id.value, [this, id, life, why] { end_useless(id, life, why); }))
-    return;
+  if (stopping || ends) return;  // stop_now goes on once the link is gone
   tell_lost(id, life, lost, why.message);
 }
 
