@@ -58,9 +58,12 @@ void many_viewers(const settings& with, const report& row) {
   driver.handle->input("\n");
   const auto seconds = seconds_to_end(fast, start) - 2;
   const auto used = with.process.cpu().seconds - cpu;
-  std::uint64_t delivered = 0, complete = 0, gaps = 0, right_screens = 0;
+  std::uint64_t delivered = 0, complete = 0, gaps = 0, right_screens = 0, with_holes = 0;
+  std::uint64_t least_kept = ~0ULL;
   for (auto& each : fast) {
     delivered += each.screen->end();
+    with_holes += each.screen->holes();
+    least_kept = std::min<std::uint64_t>(least_kept, each.screen->kept().size());
     complete += each.screen->kept() == fast[0].screen->kept() && !each.screen->holes();
   }
   const auto right = screen_after(fast[0].screen->kept());
@@ -71,6 +74,8 @@ void many_viewers(const settings& with, const report& row) {
     right_screens += !each.screen->holes() && screen_after(each.screen->kept()) == right;
   }
   row("10 viewers, 2 slow", {{"fast_complete", complete},
+                             {"fast_with_holes", with_holes},
+                             {"fast_bytes_missing", fast[0].screen->end() - least_kept},
                              {"slow_right_screen", right_screens},
                              {"slow_gaps", gaps},
                              {"slowdown", seconds / alone_s},
