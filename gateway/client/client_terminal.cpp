@@ -90,6 +90,8 @@ void terminal_state::take_part(const wire::snapshot_data& part) {
   cursor_ = head.offset;
   consumed_ = std::max(consumed_.load(), head.offset);
   listener_->snapshot(head.offset, head.cols, head.rows, painted_);
+  // What was left out is credit used up: without more nothing would follow.
+  credit_if_due(true);
 }
 
 void terminal_state::credit_if_due(bool half_window_only) {

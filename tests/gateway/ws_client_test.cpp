@@ -68,6 +68,11 @@ struct collector : client::terminal_listener {
     bytes += more;
     changed.notify_all();
   }
+  void snapshot(std::uint64_t offset, std::uint16_t, std::uint16_t, std::string_view) override {
+    const std::scoped_lock held(mutex);
+    bytes.assign(offset, '.');
+    changed.notify_all();
+  }
   void input_applied(std::uint64_t sequence) override {
     const std::scoped_lock held(mutex);
     applied = sequence;
@@ -169,6 +174,33 @@ TEST_CASE("client: requests have answers, over a cut too, and a command is execu
   const auto listed = client->request_wait("GET", "/api/v1/environments?limit=100", {}, "", 10s);
   REQUIRE(listed);
   CHECK(boost::json::parse(listed->body).at("items").as_array().size() == 20);
+}
+
+TEST_CASE("client: after a screen that used up its credit it gets what follows", "[gateway]") {
+  served server;
+  const auto listener = std::make_shared<collector>();
+  const auto client = client::client::start(server.options());
+  REQUIRE(client->wait_ready(10s));
+  client::terminal_options how;
+  how.id = server.terminal.value;
+  how.consume_on_return = true;
+  const auto viewing = client->open_terminal(how, listener);
+  server.kernel.print(server.terminal, "first");
+  REQUIRE(listener->wait([&] { return listener->bytes == "first"; }));
+  // Until it has told all it got: no credit is due any more.
+  const auto consumed = [&] {
+    return server.kernel.with(server.terminal,
+                              [](auto& t) { return t.viewers.begin()->second.consumed; });
+  };
+  for (const auto until = std::chrono::steady_clock::now() + deadline;
+       consumed() < 5 && std::chrono::steady_clock::now() < until;)
+    std::this_thread::sleep_for(1ms);
+  REQUIRE(consumed() == 5);
+  constexpr std::size_t left_out = 8 << 20;
+  server.kernel.overtake(server.terminal, left_out);
+  REQUIRE(listener->wait([&] { return listener->bytes.size() == left_out + 5; }));
+  server.kernel.print(server.terminal, "last");
+  CHECK(listener->wait([&] { return listener->bytes.ends_with("last"); }));
 }
 
 TEST_CASE("client: watches an environment and the feed", "[gateway]") {

@@ -46,6 +46,18 @@ class terminal_kernel final : public kernel {
     terminals_[id].bytes += bytes;
     pump(terminals_[id]);
   }
+  // So much that nobody gets it but as a screen; what follows needs new credit.
+  void overtake(const terminal_id& id, std::size_t bytes) {
+    const std::scoped_lock held(mutex_);
+    auto& t = terminals_[id];
+    t.bytes += std::string(bytes, '.');
+    for (auto& [number, v] : t.viewers) {
+      v.out->gap(v.cursor, t.bytes.size());
+      v.out->snapshot(t.bytes.size(), 80, 24, share("a screen"));
+      v.cursor = t.bytes.size();
+      v.until = std::max<std::uint64_t>(v.until, v.cursor);
+    }
+  }
   void end(const terminal_id& id, int exit_code) {
     const std::scoped_lock held(mutex_);
     auto& t = terminals_[id];
