@@ -53,21 +53,31 @@ struct world {
   }
 };
 
-void no_failure(const journal_error& why) {
-  FAIL(why.message);
-}
+// A driver whose views show `commits` commits.
+template <class Background>
+struct driven : world {
+  explicit driven(std::size_t commits) {
+    history.grow(commits);
+    driver.start();
+    REQUIRE(shows_all(driver));
+  }
+  auto rebuild(const std::string& view = {}) {
+    return driver.rebuild(view, [](std::uint64_t) {});
+  }
+
+  Background behind;
+  projection_driver driver{journal, views, [](const journal_error& why) { FAIL(why.message); },
+                           &behind};
+};
+
+constexpr std::size_t commits_to_fill = 9'000;  // more than the views' thread does alone
 
 }  // namespace
 
 TEST_CASE("projection driver: every view is rebuilt behind the others and is the same",
           "[actors]") {
-  world w;
-  w.history.grow(9'000);
-  prompt_background behind;
-  projection_driver driver{w.journal, w.views, no_failure, &behind};
-  driver.start();
-  REQUIRE(w.shows_all(driver));
-  const auto rebuilt = driver.rebuild({}, [](std::uint64_t) {});
+  driven<prompt_background> w{commits_to_fill};
+  const auto rebuilt = w.rebuild();
   REQUIRE(rebuilt.has_value());
   CHECK(rebuilt->size() == 6);
   for (const auto& each : *rebuilt) {
@@ -75,25 +85,22 @@ TEST_CASE("projection driver: every view is rebuilt behind the others and is the
     CHECK(each.generation == 2);
     CHECK(each.checkpoint == w.journal.head().offset);
   }
-  CHECK_FALSE(driver.rebuild("planet", [](std::uint64_t) {}).has_value());
+  CHECK_FALSE(w.rebuild("planet").has_value());
 }
 
 TEST_CASE("projection driver: rebuilds end swapped and compared however commits arrive",
           "[actors]") {
-  world w;
-  prompt_background behind;
-  projection_driver driver{w.journal, w.views, no_failure, &behind};
-  driver.start();
+  driven<prompt_background> w{0};
   std::atomic<bool> over{false};
   std::thread growing{[&] {
     constexpr std::uint64_t ahead_max = 300;  // a fold is slower than what is folded
     while (!over)
-      if (w.journal.head().offset < driver.projected().offset + ahead_max) w.history.grow(1);
+      if (w.journal.head().offset < w.driver.projected().offset + ahead_max) w.history.grow(1);
   }};
   bool all_identical = true;
   std::uint32_t generation = 1;
   for (int i = 0; i < 30; ++i) {
-    const auto rebuilt = driver.rebuild("activity", [](std::uint64_t) {});
+    const auto rebuilt = w.rebuild("activity");
     all_identical = all_identical && rebuilt && rebuilt->front().identical &&
                     rebuilt->front().generation == ++generation;
   }
@@ -104,23 +111,17 @@ TEST_CASE("projection driver: rebuilds end swapped and compared however commits 
 
 TEST_CASE("projection driver: live views go on while a rebuild waits, and its end is answered",
           "[actors]") {
-  world w;
-  w.history.grow(9'000);
-  held_background behind;
-  projection_driver driver{w.journal, w.views, no_failure, &behind};
-  driver.start();
-  REQUIRE(w.shows_all(driver));
-  auto rebuilt =
-      std::async(std::launch::async, [&] { return driver.rebuild("audit", [](std::uint64_t) {}); });
-  REQUIRE(behind.has_work());
-  CHECK_FALSE(driver.rebuild("audit", [](std::uint64_t) {}).has_value());  // one at a time
+  driven<held_background> w{commits_to_fill};
+  auto rebuilt = std::async(std::launch::async, [&] { return w.rebuild("audit"); });
+  REQUIRE(w.behind.has_work());
+  CHECK_FALSE(w.rebuild("audit").has_value());  // one at a time
   w.history.grow(100);
-  CHECK(w.shows_all(driver));
-  driver.end_rebuilds();
+  CHECK(w.shows_all(w.driver));
+  w.driver.end_rebuilds();
   REQUIRE(rebuilt.wait_for(seconds{10}) == std::future_status::ready);
   CHECK_FALSE(rebuilt.get().has_value());
   w.history.grow(100);
-  CHECK(w.shows_all(driver));
+  CHECK(w.shows_all(w.driver));
 }
 
 }  // namespace berth

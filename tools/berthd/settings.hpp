@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "gateway/options.hpp"
+
 namespace berth::berthd {
 
 struct settings {
@@ -22,7 +24,7 @@ struct settings {
   std::string cgroup_parent;       // empty: berth-<hash of the data directory>
   std::uint32_t worker_threads{2};
   std::uint32_t io_threads{2};
-  std::uint32_t connections_max{16'384};  // HTTP and WebSocket together
+  std::uint32_t connections_max{gateway::gateway_limits{}.connections_max};
   std::uint32_t dedupe_window_hours{24};
   std::uint32_t passivate_after_s{60};
   bool check_config{};

@@ -4,7 +4,8 @@
 // keyed (agent side), dials are asked again.
 //
 //   make -> connecting <-> ready -> over: lost (the process exited), refused (stale owner,
-//   superseded, another version or environment) or detached
+//   superseded, another version or environment, a greeting not understood again and again) or
+//   detached
 //
 // Once over, every call under way completes: exec outcome_unknown, all else not_running
 // (stale_owner if refused so). Threads: calls from any thread, they never block; observer and
