@@ -184,7 +184,11 @@ bool projection_driver::fill(std::vector<view_target>& filling,
     progress(first->checkpoint);
   }
   const bool kept = !failed && run_behind([&] {
-    if (const auto done = views_.keep(); !done) failed = done.error();
+    for (auto& each : filling) {
+      if (!each.rows || failed) continue;
+      if (const auto done = each.rows->keep(); !done) failed = done.error();
+      each.rows.reset();
+    }
   });
   if (failed) on_failure_(*failed);
   return kept && !failed && !rebuilds_ended();

@@ -54,12 +54,12 @@ class view_store {
   class batch : public view {
    public:
     virtual journal_result<bool> commit(position checkpoint) = 0;
+    virtual journal_result<bool> keep() { return true; }  // of fill()
   };
   virtual std::unique_ptr<batch> write(const view_generation& of) = 0;
-  // The same for a generation nobody reads yet and that is begun again after a crash: cheaper, and
-  // lost with the process until keep() was called.
+  // The same for a new generation that nobody reads yet: cheaper, and without a checkpoint, to be
+  // begun again after a crash, until the batch's keep() was called.
   virtual std::unique_ptr<batch> fill(const view_generation& of) { return write(of); }
-  virtual journal_result<bool> keep() { return true; }
   virtual journal_result<bool> swap_live(const std::string& name, std::uint32_t generation) = 0;
   virtual void drop(const view_generation& of) = 0;  // deletes rows and checkpoint
 };

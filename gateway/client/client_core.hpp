@@ -32,6 +32,8 @@ class client_channel {
 };
 inline constexpr std::chrono::milliseconds tick_every{50};
 inline constexpr std::chrono::milliseconds goodbye_max{1'000};
+inline constexpr std::chrono::milliseconds typing_remembered{1'000};
+inline constexpr std::uint64_t typing_window_bytes{64 * 1024};  // of each terminal meanwhile
 
 class client_core : public gateway::ws_transport_user,
                     public std::enable_shared_from_this<client_core> {
@@ -49,6 +51,12 @@ class client_core : public gateway::ws_transport_user,
   void remove(std::uint32_t number);  // says close
   void send(std::uint32_t channel, wire::payload what);
   void tick_soon();  // all channels, after tick_every
+  // Somebody types: for a while no terminal of this connection gets far ahead of its reader, so
+  // that the echo does not wait behind another one's output.
+  void typed() { typed_at_ = std::chrono::steady_clock::now(); }
+  bool typed_lately() const {
+    return std::chrono::steady_clock::now() - typed_at_ < typing_remembered;
+  }
   void request(wire::request asked, std::string body, client::answer_listener done);
 
   void received(std::string_view message, bool text) override;
@@ -97,6 +105,7 @@ class client_core : public gateway::ws_transport_user,
   std::deque<std::string> queue_;
   std::vector<boost::asio::const_buffer> writing_buffers_;
   std::unique_ptr<wire::zstd_reader> zstd_;
+  std::chrono::steady_clock::time_point typed_at_{};
   std::mt19937 random_{std::random_device{}()};
 
   std::uint32_t next_channel_{1};

@@ -26,6 +26,7 @@ std::vector<wire::payload> terminal_state::resume(bool new_input_stream) {
   asked.credit_until = asked.from == from_end
                            ? options_.window_bytes
                            : std::min(consumed_.load(), cursor_.load()) + options_.window_bytes;
+  until_ = asked.credit_until;
   std::vector<wire::payload> out{std::move(asked)};
   if (size_ && options_.drive) out.push_back(wire::resize{size_->first, size_->second});
   for (const auto& kept : unapplied_) out.push_back(wire::input{kept.sequence, kept.bytes});
@@ -94,15 +95,23 @@ void terminal_state::take_part(const wire::snapshot_data& part) {
   credit_if_due(true);
 }
 
+std::uint64_t terminal_state::window_bytes() const {
+  const auto core = core_.lock();
+  return core && core->typed_lately() ? std::min(options_.window_bytes, typing_window_bytes)
+                                      : options_.window_bytes;
+}
+
 void terminal_state::credit_if_due(bool half_window_only) {
   const auto consumed = std::min(consumed_.load(), cursor_.load());
   if (consumed <= credited_ || cursor_ == from_end) return;
-  if (half_window_only && consumed - credited_ < options_.window_bytes / 2) {
+  const auto window = window_bytes();
+  if (half_window_only && consumed - credited_ < window / 2) {
     if (const auto core = core_.lock()) core->tick_soon();
     return;
   }
   credited_ = consumed;
-  say(wire::credit{consumed, consumed + options_.window_bytes});
+  until_ = std::max(until_, consumed + window);
+  say(wire::credit{consumed, until_});
 }
 
 bool terminal_state::tick() {
@@ -122,6 +131,7 @@ bool terminal_state::reserve_input(std::size_t bytes) {
 }
 
 void terminal_state::input(std::string bytes) {
+  if (const auto core = core_.lock()) core->typed();
   for (std::size_t at = 0; at < bytes.size(); at += wire::input_bytes_max) {
     unapplied_.push_back({next_sequence_++, bytes.substr(at, wire::input_bytes_max)});
     // What was refused goes first, in order.

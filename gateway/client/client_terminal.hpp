@@ -48,6 +48,7 @@ class terminal_state : public client_channel {
   void refused(const wire::input_refused& why);
   void drop_input(const client_error& why);
   void take_part(const wire::snapshot_data& part);
+  std::uint64_t window_bytes() const;
 
   std::weak_ptr<client_core> core_;
   const terminal_options options_;
@@ -57,6 +58,7 @@ class terminal_state : public client_channel {
   std::atomic<std::uint64_t> consumed_;
   std::atomic<std::size_t> input_bytes_{};
   std::uint64_t credited_{};  // consumed, as said last
+  std::uint64_t until_{};     // as said last
   std::deque<typed> unapplied_;
   std::uint64_t next_sequence_{1};
   std::size_t resend_ticks_{};  // until refused input is sent again; 0 = not waiting

@@ -37,6 +37,20 @@ std::size_t weight_of(const frame& what) {
                             what.what);
 }
 
+// A program that prints line by line gives a frame a line: what waits anyway leaves as fewer.
+bool frame_scheduler::join(frame& last, const frame& next) {
+  auto* before = std::get_if<output>(&last.what);
+  const auto* after = std::get_if<output>(&next.what);
+  if (!before || !after || before->offset + before->bytes.size != after->offset) return false;
+  if (before->bytes.size + after->bytes.size > joined_bytes_max) return false;
+  std::string both;
+  both.reserve(before->bytes.size + after->bytes.size);
+  both += before->bytes.view();
+  both += after->bytes.view();
+  before->bytes = whole(std::move(both));
+  return true;
+}
+
 void frame_scheduler::push_control(frame what) {
   const auto weight = weight_of(what);
   control_bytes_ += weight;
@@ -48,10 +62,13 @@ void frame_scheduler::push(key queue, frame what, bool interactive) {
   auto& into = queues_[queue];
   const auto weight = weight_of(what);
   const bool idle = into.frames.empty();
-  into.frames.push_back(std::move(what));
-  into.bytes += weight;
+  const auto before = idle ? 0 : weight_of(into.frames.back());
+  const bool joined = !idle && join(into.frames.back(), what);
+  const auto more = joined ? weight_of(into.frames.back()) - before : weight;
+  if (!joined) into.frames.push_back(std::move(what));
+  into.bytes += more;
   into.interactive = interactive;
-  bytes_ += weight;
+  bytes_ += more;
   if (idle) (interactive && weight < interactive_bytes_max ? quick_ : turns_).push_back(queue);
 }
 

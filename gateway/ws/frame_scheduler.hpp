@@ -6,7 +6,8 @@
 //   interactive  queues marked interactive that hold less than 512 bytes: the echo of a keystroke
 //   bulk         every other queue: 16 KiB a turn
 //
-// Frames of one queue leave in the order they came. Plain and deterministic; one caller (the
+// Frames of one queue leave in the order they came; output of a terminal that waits is joined into
+// frames of up to 4 KiB. Plain and deterministic; one caller (the
 // connection's strand).
 #pragma once
 
@@ -20,6 +21,7 @@
 namespace berth::wire {
 
 inline constexpr std::size_t interactive_bytes_max = 512;
+inline constexpr std::size_t joined_bytes_max = 4 * 1024;
 inline constexpr std::size_t quantum_bytes = 16 * 1024;
 inline constexpr std::size_t batch_bytes_max =
     64 * 1024;  // of one message, unless a single frame is larger
@@ -60,6 +62,7 @@ class frame_scheduler {
       return frames.empty() || bytes + weight <= batch_bytes_max;
     }
   };
+  static bool join(frame& last, const frame& next);
   bool take_front(lane_queue& from, batch& into);
   bool take_control(batch& into);
   bool take_interactive(batch& into);

@@ -67,21 +67,12 @@ class memory_view : public view {
   view_generation of_;
 };
 
-class memory_batch : public view_store::batch {
+class memory_batch : public overlay_batch {
  public:
-  memory_batch(std::shared_ptr<memory_view_store::contents> store, view_generation of)
-      : store_{store},
-        of_{of},
-        rows_{std::make_unique<memory_view>(std::move(store), std::move(of))} {}
-
-  std::optional<std::string> get(std::string_view key) const override { return rows_.get(key); }
-  void put(std::string_view key, std::string_view row) override { rows_.put(key, row); }
-  void erase(std::string_view key) override { rows_.erase(key); }
-  std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix,
-                                                        std::string_view after,
-                                                        std::size_t limit) const override {
-    return rows_.scan(prefix, after, limit);
-  }
+  memory_batch(const std::shared_ptr<memory_view_store::contents>& store, const view_generation& of)
+      : overlay_batch{row_overlay{std::make_unique<memory_view>(store, of)}},
+        store_{store},
+        of_{of} {}
 
   journal_result<bool> commit(position checkpoint) override {
     const std::lock_guard lock{store_->mutex};
@@ -100,7 +91,6 @@ class memory_batch : public view_store::batch {
  private:
   std::shared_ptr<memory_view_store::contents> store_;
   view_generation of_;
-  row_overlay rows_;
 };
 
 }  // namespace

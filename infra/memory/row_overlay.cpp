@@ -14,11 +14,18 @@ std::optional<std::string> row_overlay::get(std::string_view key) const {
 void row_overlay::change(std::string_view key, std::optional<std::string_view> to) {
   auto at = known_.find(key);
   if (at == known_.end()) at = known_.emplace(key, row{}).first;
-  if (to)
+  if (!std::exchange(at->second.is_changed, true)) {
+    changed_.push_back(&*at);
+    changed_bytes_ += key.size();
+  } else if (at->second.value) {
+    changed_bytes_ -= at->second.value->size();
+  }
+  if (to) {
     at->second.value.emplace(*to);
-  else
+    changed_bytes_ += to->size();
+  } else {
     at->second.value.reset();
-  if (!std::exchange(at->second.is_changed, true)) changed_.push_back(&*at);
+  }
 }
 
 void row_overlay::put(std::string_view key, std::string_view row) {
@@ -36,7 +43,8 @@ void row_overlay::written() {
     if (!each->second.was_read) known_.erase(known_.find(each->first));
   }
   changed_.clear();
-  if (known_.size() > known_rows_max) known_.clear();
+  changed_bytes_ = 0;
+  if (known_.size() > known_rows_max_) known_.clear();
 }
 
 std::vector<std::pair<std::string, std::string>> row_overlay::scan(std::string_view prefix,

@@ -3,6 +3,7 @@
 // stored ones. One thread.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,9 +17,9 @@ namespace berth {
 
 class row_overlay {
  public:
-  static constexpr std::size_t known_rows_max = 8'192;  // beyond it all are forgotten at written()
-
-  explicit row_overlay(std::unique_ptr<const view> stored) : stored_{std::move(stored)} {}
+  // Beyond `known_rows_max` all that was read is forgotten at written().
+  explicit row_overlay(std::unique_ptr<const view> stored, std::size_t known_rows_max = 8'192)
+      : stored_{std::move(stored)}, known_rows_max_{known_rows_max} {}
 
   std::optional<std::string> get(std::string_view key) const;
   void put(std::string_view key, std::string_view row);
@@ -26,11 +27,15 @@ class row_overlay {
   std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix,
                                                         std::string_view after,
                                                         std::size_t limit) const;
-  // Every row put or erased since written(), in no order: each(key, row), nothing = erased.
+  // Every row put or erased since written(), in order of key: each(key, row), nothing = erased.
   template <class Each>
-  void each_changed(Each each) const {
+  void each_changed(Each each) {
+    std::sort(changed_.begin(), changed_.end(),
+              [](const auto* a, const auto* b) { return a->first < b->first; });
     for (const auto* changed : changed_) each(changed->first, changed->second.value);
   }
+  std::size_t changed_rows() const { return changed_.size(); }
+  std::size_t changed_bytes() const { return changed_bytes_; }  // of their keys and values
   // What was changed is stored now.
   void written();
 
@@ -52,7 +57,26 @@ class row_overlay {
 
   std::unique_ptr<const view> stored_;
   mutable rows known_;
+  const std::size_t known_rows_max_;
   std::vector<rows::value_type*> changed_;  // of known_
+  std::size_t changed_bytes_{};
+};
+
+// A batch whose rows are an overlay's until it writes them.
+class overlay_batch : public view_store::batch {
+ public:
+  explicit overlay_batch(row_overlay rows) : rows_{std::move(rows)} {}
+  std::optional<std::string> get(std::string_view key) const override { return rows_.get(key); }
+  void put(std::string_view key, std::string_view row) override { rows_.put(key, row); }
+  void erase(std::string_view key) override { rows_.erase(key); }
+  std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix,
+                                                        std::string_view after,
+                                                        std::size_t limit) const override {
+    return rows_.scan(prefix, after, limit);
+  }
+
+ protected:
+  row_overlay rows_;
 };
 
 }  // namespace berth

@@ -78,4 +78,10 @@ inline std::string generation_prefix(table in, const view_generation& of) {
   return key;
 }
 
+inline std::string checkpoint_key(const view_generation& of, std::uint32_t partition) {
+  auto key = generation_prefix(table::view_checkpoint, of);
+  put32(key, partition);
+  return key;
+}
+
 }  // namespace berth::keys

@@ -6,6 +6,7 @@
 #include "events/core/invariant.hpp"
 #include "infra/memory/row_overlay.hpp"
 #include "infra/rocksdb/keys.hpp"
+#include "infra/rocksdb/view_fill.hpp"
 
 namespace berth {
 namespace {
@@ -14,12 +15,6 @@ using keys::table;
 
 std::string live_key(const std::string& name) {
   return static_cast<char>(table::live_view) + name;
-}
-
-std::string checkpoint_key(const view_generation& of, std::uint32_t partition) {
-  auto key = keys::generation_prefix(table::view_checkpoint, of);
-  keys::put32(key, partition);
-  return key;
 }
 
 class rocksdb_view : public view {
@@ -71,21 +66,10 @@ class rocksdb_view : public view {
   rocksdb::ReadOptions reading_;
 };
 
-class rocksdb_batch : public view_store::batch {
+class rocksdb_batch : public overlay_batch {
  public:
-  rocksdb_batch(rocksdb::DB& db, const view_generation& of, bool logged)
-      : db_{db}, of_{of}, rows_{std::make_unique<rocksdb_view>(db, of)} {
-    writing_.disableWAL = !logged;
-  }
-
-  std::optional<std::string> get(std::string_view key) const override { return rows_.get(key); }
-  void put(std::string_view key, std::string_view row) override { rows_.put(key, row); }
-  void erase(std::string_view key) override { rows_.erase(key); }
-  std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix,
-                                                        std::string_view after,
-                                                        std::size_t limit) const override {
-    return rows_.scan(prefix, after, limit);
-  }
+  rocksdb_batch(rocksdb::DB& db, const view_generation& of)
+      : overlay_batch{row_overlay{std::make_unique<rocksdb_view>(db, of)}}, db_{db}, of_{of} {}
 
   journal_result<bool> commit(position checkpoint) override {
     const auto prefix = keys::generation_prefix(table::view_row, of_);
@@ -96,8 +80,8 @@ class rocksdb_batch : public view_store::batch {
       else
         batch.Delete(prefix + key);
     });
-    batch.Put(checkpoint_key(of_, checkpoint.partition), keys::number(checkpoint.offset));
-    const auto status = db_.Write(writing_, &batch);
+    batch.Put(keys::checkpoint_key(of_, checkpoint.partition), keys::number(checkpoint.offset));
+    const auto status = db_.Write({}, &batch);
     if (!status.ok()) return error_of(status, "view " + of_.name, checkpoint);
     rows_.written();
     return true;
@@ -106,8 +90,6 @@ class rocksdb_batch : public view_store::batch {
  private:
   rocksdb::DB& db_;
   view_generation of_;
-  row_overlay rows_;
-  rocksdb::WriteOptions writing_;
 };
 
 }  // namespace
@@ -121,7 +103,7 @@ std::uint32_t rocksdb_view_store::live_generation(const std::string& name) const
 std::optional<position> rocksdb_view_store::checkpoint(const view_generation& of,
                                                        std::uint32_t partition) const {
   std::string row;
-  const auto status = db_.Get({}, checkpoint_key(of, partition), &row);
+  const auto status = db_.Get({}, keys::checkpoint_key(of, partition), &row);
   if (!status.ok() || row.size() != 8) return std::nullopt;
   return position{partition, keys::get64(row)};
 }
@@ -135,17 +117,11 @@ std::unique_ptr<view> rocksdb_view_store::snapshot(const view_generation& of) co
 }
 
 std::unique_ptr<view_store::batch> rocksdb_view_store::write(const view_generation& of) {
-  return std::make_unique<rocksdb_batch>(db_, of, true);
+  return std::make_unique<rocksdb_batch>(db_, of);
 }
 
 std::unique_ptr<view_store::batch> rocksdb_view_store::fill(const view_generation& of) {
-  return std::make_unique<rocksdb_batch>(db_, of, false);
-}
-
-journal_result<bool> rocksdb_view_store::keep() {
-  const auto status = db_.Flush({});
-  if (!status.ok()) return error_of(status, "views that were rebuilt");
-  return true;
+  return fill_view(state_, of, read(of));
 }
 
 journal_result<bool> rocksdb_view_store::swap_live(const std::string& name,

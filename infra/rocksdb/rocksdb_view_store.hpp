@@ -10,7 +10,7 @@ namespace berth {
 
 class rocksdb_view_store : public view_store {
  public:
-  explicit rocksdb_view_store(const state_store& state) : db_{state.db()} {}
+  explicit rocksdb_view_store(const state_store& state) : state_{state}, db_{state.db()} {}
 
   std::uint32_t live_generation(const std::string& name) const override;
   std::optional<position> checkpoint(const view_generation& of,
@@ -18,12 +18,12 @@ class rocksdb_view_store : public view_store {
   std::unique_ptr<view> read(const view_generation& of) const override;
   std::unique_ptr<view> snapshot(const view_generation& of) const override;
   std::unique_ptr<batch> write(const view_generation& of) override;
-  std::unique_ptr<batch> fill(const view_generation& of) override;  // unlogged
-  journal_result<bool> keep() override;                             // a flush
+  std::unique_ptr<batch> fill(const view_generation& of) override;  // view_fill.hpp
   journal_result<bool> swap_live(const std::string& name, std::uint32_t generation) override;
   void drop(const view_generation& of) override;
 
  private:
+  const state_store& state_;
   rocksdb::DB& db_;
 };
 

@@ -77,8 +77,13 @@ class state_store {
   }
   memory_use memory() const { return memory_of(*database_.db); }
   rocksdb::DB& db() const { return *database_.db; }
+  // For files on their way into it; empty at each start.
+  std::filesystem::path filling_folder() const { return filling_folder_of(folder_); }
 
  private:
+  static std::filesystem::path filling_folder_of(const std::filesystem::path& folder) {
+    return folder / "filling";
+  }
   state_store(std::unique_ptr<rocksdb::CompactionFilter> filter, std::string folder,
               database&& opened);
 

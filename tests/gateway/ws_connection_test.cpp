@@ -226,6 +226,26 @@ TEST_CASE("connection: a client that does not read holds a bounded queue, and lo
     CHECK(output_of(heard, i + 1, 0) == noise(600'000, 100 + i));
 }
 
+TEST_CASE("connection: a viewer that stumbles over many short lines keeps its channel",
+          "[gateway]") {
+  ws_world world;
+  const auto terminal = world.make_terminal();
+  ws_peer peer(world, false);
+  peer.hello();
+  peer.say(1, open_terminal(terminal, 0, 1'000'000));
+  (void)peer.heard();
+  peer.transport->stuck = true;
+  std::string printed;
+  for (int i = 0; i < 6'000; ++i) {
+    const auto line = "line " + std::to_string(i) + "\r\n";
+    world.kernel.print(terminal, line);
+    printed += line;
+  }
+  peer.transport->stuck = false;
+  peer.transport->finish_write();
+  CHECK(output_of(peer.heard(), 1, 0) == printed);
+}
+
 TEST_CASE("connection: what is not there is not found, and the connection goes on", "[gateway]") {
   ws_world world;
   const auto terminal = world.make_terminal();

@@ -96,6 +96,39 @@ TEST_CASE("scheduler: a queue keeps its order through all lanes, and what is dro
   CHECK(queue.bytes() == 0);
 }
 
+TEST_CASE("scheduler: lines that wait are joined, to the byte, and only what is next to each other",
+          "[gateway]") {
+  frame_scheduler queue;
+  std::string printed;
+  for (int i = 0; i < 10'000; ++i) {
+    const auto line = "line " + std::to_string(i) + "\r\n";
+    queue.push(1, {1, output{printed.size(), whole(line)}}, true);
+    printed += line;
+  }
+  CHECK(queue.frames_of(1) <= 2 * printed.size() / joined_bytes_max + 1);
+  queue.push(1, {1, resized{printed.size(), 80, 24}}, false);
+  queue.push(1, {1, output{printed.size(), whole("after")}}, true);
+  queue.push(1, {1, output{printed.size() + 100, whole("elsewhere")}}, true);
+  std::string got;
+  std::size_t others = 0;
+  while (!queue.empty())
+    for (const auto& one : queue.next()) {
+      const auto* out = std::get_if<output>(&one.what);
+      if (!out) {
+        CHECK(got == printed);
+        ++others;
+      } else if (out->offset == got.size()) {
+        got += out->bytes.view();
+      } else {
+        CHECK(out->offset == printed.size() + 100);
+        CHECK(out->bytes.view() == "elsewhere");
+      }
+    }
+  CHECK(got == printed + "after");
+  CHECK(others == 1);
+  CHECK(queue.bytes() == 0);
+}
+
 TEST_CASE("zstd: payloads decode in order, start anew when told, and end at the limit",
           "[gateway]") {
   zstd_writer writer;

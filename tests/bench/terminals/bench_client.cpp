@@ -87,7 +87,7 @@ void shown::wait(const std::function<bool(const shown&)>& ready) {
   const auto failed = [this] { return !over_.empty() && !over_.starts_with("ended"); };
   if (!changed_.wait_for(held, 120s, [&] { return ready(*this) || failed(); }))
     fail("nothing came for 120 s");
-  if (!ready(*this)) fail(over_);
+  if (failed()) fail(over_);
 }
 
 bool shown::shows(std::string_view text) const {

@@ -1,0 +1,83 @@
+#include "infra/rocksdb/view_fill.hpp"
+
+#include <rocksdb/sst_file_writer.h>
+
+#include "infra/memory/row_overlay.hpp"
+#include "infra/rocksdb/keys.hpp"
+#include "infra/rocksdb/rocksdb_error.hpp"
+
+namespace berth {
+namespace {
+
+constexpr std::size_t file_bytes = 16 << 20;       // of rows; LZ4 makes about half of it
+constexpr std::size_t known_rows_max = 64 * 1024;  // read ones, kept between two files
+
+class view_fill : public overlay_batch {
+ public:
+  view_fill(const state_store& state, const view_generation& of, std::unique_ptr<const view> stored)
+      : overlay_batch{row_overlay{std::move(stored), known_rows_max}},
+        db_{state.db()},
+        of_{of},
+        path_{state.filling_folder() / (of.name + '-' + std::to_string(of.generation))} {}
+
+  journal_result<bool> commit(position checkpoint) override {
+    checkpoint_ = checkpoint;
+    if (rows_.changed_bytes() < file_bytes) return true;
+    return give_away();
+  }
+
+  journal_result<bool> keep() override {
+    if (auto given = give_away(); !given) return given;
+    const auto status = db_.Put({}, keys::checkpoint_key(of_, checkpoint_.partition),
+                                keys::number(checkpoint_.offset));
+    if (!status.ok()) return failed(status);
+    return true;
+  }
+
+ private:
+  journal_result<bool> give_away() {
+    if (rows_.changed_rows() == 0) return true;
+    auto status = write_file();
+    if (status.ok()) {
+      rocksdb::IngestExternalFileOptions how;
+      how.move_files = true;
+      how.write_global_seqno = false;  // the file stays what its checksum says
+      status = db_.IngestExternalFile({path_.string()}, how);
+    }
+    std::error_code gone_already;
+    std::filesystem::remove(path_, gone_already);
+    if (!status.ok()) return failed(status);
+    rows_.written();
+    return true;
+  }
+
+  rocksdb::Status write_file() {
+    const auto settings = db_.GetOptions();
+    rocksdb::SstFileWriter file{rocksdb::EnvOptions{settings}, settings};
+    auto status = file.Open(path_.string());
+    const auto prefix = keys::generation_prefix(keys::table::view_row, of_);
+    rows_.each_changed([&](const std::string& key, const std::optional<std::string>& row) {
+      if (!status.ok()) return;
+      status = row ? file.Put(prefix + key, *row) : file.Delete(prefix + key);
+    });
+    return status.ok() ? file.Finish() : status;
+  }
+
+  journal_error failed(const rocksdb::Status& status) const {
+    return error_of(status, "view " + of_.name, checkpoint_);
+  }
+
+  rocksdb::DB& db_;
+  view_generation of_;
+  std::filesystem::path path_;
+  position checkpoint_;
+};
+
+}  // namespace
+
+std::unique_ptr<view_store::batch> fill_view(const state_store& state, const view_generation& of,
+                                             std::unique_ptr<const view> stored) {
+  return std::make_unique<view_fill>(state, of, std::move(stored));
+}
+
+}  // namespace berth
