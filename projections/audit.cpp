@@ -40,8 +40,8 @@ class audit : public projection {
       return;
     const auto owner = owner_of(rows, happened);
     const auto place = keys::newest_first(happened.at());
-    rows.put(keys::join("commit", place), encode_audit(body, owner));
-    if (owner) rows.put(keys::join("account", owner.value, place), "1");
+    rows.append(keys::join("commit", place), encode_audit(body, owner));
+    if (owner) rows.append(keys::join("account", owner.value, place), "1");
   }
 };
 

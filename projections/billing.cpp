@@ -27,9 +27,9 @@ class billing : public projection {
     if (happened.body.stream.kind != aggregate_kind::environment) return;
     track_intervals(rows, happened, [&](const interval& ended) {
       if (!ended.billed()) return;
-      rows.put(keys::join("line", ended.account.value, keys::hex(ended.to), ended.environment.value,
-                          keys::hex(ended.last.value)),
-               encode_line(line_of(ended)));
+      rows.append(keys::join("line", ended.account.value, keys::hex(ended.to),
+                             ended.environment.value, keys::hex(ended.last.value)),
+                  encode_line(line_of(ended)));
     });
   }
 };

@@ -15,8 +15,8 @@ class feed : public projection {
     if (happened.body.events.empty()) return;
     const auto owner = owner_of(rows, happened);
     if (!owner) return;
-    rows.put(keys::join("account", owner.value, keys::of(happened.at())),
-             happened.body.stream.text());
+    rows.append(keys::join("account", owner.value, keys::of(happened.at())),
+                happened.body.stream.text());
   }
 };
 

@@ -25,9 +25,9 @@ void count(view& rows, const account_id& account, const environment_id& environm
 void fold_environment(view& rows, const commit& happened) {
   const environment_id id{happened.body.stream.key};
   track_intervals(rows, happened, [&](const interval& ended) {
-    rows.put(keys::join("interval", ended.account.value, keys::hex(ended.to), id.value,
-                        keys::hex(ended.last.value)),
-             encode_interval(ended));
+    rows.append(keys::join("interval", ended.account.value, keys::hex(ended.to), id.value,
+                           keys::hex(ended.last.value)),
+                encode_interval(ended));
   });
   for_each_event<environment::aggregate>(
       happened, [&](const environment::event& event, stream_version) {

@@ -24,6 +24,8 @@ class view {
   virtual std::optional<std::string> get(std::string_view key) const = 0;
   virtual void put(std::string_view key, std::string_view row) = 0;
   virtual void erase(std::string_view key) = 0;
+  // put() of a row that is new, and that no fold looks at or changes: cheaper.
+  virtual void append(std::string_view key, std::string_view row) { put(key, row); }
   // Rows with prefix and key > after (or all), in key order, at most limit.
   virtual std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix,
                                                                 std::string_view after,

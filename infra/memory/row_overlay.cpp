@@ -1,5 +1,6 @@
 #include "infra/memory/row_overlay.hpp"
 
+#include <algorithm>
 #include <map>
 
 namespace berth {
@@ -36,6 +37,18 @@ void row_overlay::erase(std::string_view key) {
   change(key, std::nullopt);
 }
 
+void row_overlay::append(std::string_view key, std::string_view row) {
+  appended_.emplace_back(key, row);
+  changed_bytes_ += key.size() + row.size();
+}
+
+void row_overlay::sort_changed() {
+  std::sort(changed_.begin(), changed_.end(),
+            [](const auto* a, const auto* b) { return a->first < b->first; });
+  std::sort(appended_.begin(), appended_.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+}
+
 void row_overlay::written() {
   for (auto* each : changed_) {
     each->second.is_changed = false;
@@ -43,6 +56,7 @@ void row_overlay::written() {
     if (!each->second.was_read) known_.erase(known_.find(each->first));
   }
   changed_.clear();
+  appended_.clear();
   changed_bytes_ = 0;
   if (known_.size() > known_rows_max_) known_.clear();
 }
@@ -52,6 +66,7 @@ std::vector<std::pair<std::string, std::string>> row_overlay::scan(std::string_v
                                                                    std::size_t limit) const {
   std::map<std::string_view, const std::optional<std::string>*> changed;
   for (const auto* each : changed_) changed.emplace(each->first, &each->second.value);
+  for (const auto& each : appended_) changed.emplace(each.first, &each.second);
   // Every changed row below the last stored one can hide at most one stored row.
   const auto hidden = changed.size() < limit ? limit + changed.size() : 2 * limit;
   std::vector<std::pair<std::string, std::string>> found;

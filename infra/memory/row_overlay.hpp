@@ -3,7 +3,6 @@
 // stored ones. One thread.
 #pragma once
 
-#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,17 +23,26 @@ class row_overlay {
   std::optional<std::string> get(std::string_view key) const;
   void put(std::string_view key, std::string_view row);
   void erase(std::string_view key);
+  void append(std::string_view key, std::string_view row);
   std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix,
                                                         std::string_view after,
                                                         std::size_t limit) const;
-  // Every row put or erased since written(), in order of key: each(key, row), nothing = erased.
+  // Every row changed since written(), in order of key: each(key, row), nothing = erased.
   template <class Each>
   void each_changed(Each each) {
-    std::sort(changed_.begin(), changed_.end(),
-              [](const auto* a, const auto* b) { return a->first < b->first; });
-    for (const auto* changed : changed_) each(changed->first, changed->second.value);
+    sort_changed();
+    auto added = appended_.begin();
+    const auto add_below = [&](const std::string* key) {
+      for (; added != appended_.end() && (!key || added->first < *key); ++added)
+        each(added->first, added->second);
+    };
+    for (const auto* changed : changed_) {
+      add_below(&changed->first);
+      each(changed->first, changed->second.value);
+    }
+    add_below(nullptr);
   }
-  std::size_t changed_rows() const { return changed_.size(); }
+  std::size_t changed_rows() const { return changed_.size() + appended_.size(); }
   std::size_t changed_bytes() const { return changed_bytes_; }  // of their keys and values
   // What was changed is stored now.
   void written();
@@ -54,11 +62,13 @@ class row_overlay {
   using rows = std::unordered_map<std::string, row, hash_of_key, std::equal_to<>>;
 
   void change(std::string_view key, std::optional<std::string_view> to);
+  void sort_changed();
 
   std::unique_ptr<const view> stored_;
   mutable rows known_;
   const std::size_t known_rows_max_;
   std::vector<rows::value_type*> changed_;  // of known_
+  std::vector<std::pair<std::string, std::optional<std::string>>> appended_;
   std::size_t changed_bytes_{};
 };
 
@@ -69,6 +79,7 @@ class overlay_batch : public view_store::batch {
   std::optional<std::string> get(std::string_view key) const override { return rows_.get(key); }
   void put(std::string_view key, std::string_view row) override { rows_.put(key, row); }
   void erase(std::string_view key) override { rows_.erase(key); }
+  void append(std::string_view key, std::string_view row) override { rows_.append(key, row); }
   std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix,
                                                         std::string_view after,
                                                         std::size_t limit) const override {

@@ -66,6 +66,7 @@ rocksdb::Options common_settings(const embedded_options& options) {
   table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(bloom_bits_a_key));
   table.format_version = 5;
+  table.checksum = rocksdb::kXXH3;
   settings.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return settings;
 }

@@ -153,7 +153,11 @@ TEMPLATE_TEST_CASE("views: a batch shows its own writes over what is stored, lik
   for (std::uint64_t step = 1; step <= 3'000; ++step) {
     const auto which = random() % 20;
     const auto at = key();
-    if (which < 9) {
+    if (which == 0) {
+      const auto fresh = at + " " + std::to_string(step);
+      batch->append(fresh, std::to_string(step));
+      model[fresh] = std::to_string(step);
+    } else if (which < 9) {
       batch->put(at, std::to_string(step));
       model[at] = std::to_string(step);
     } else if (which < 14) {
