@@ -59,12 +59,14 @@ void client_core::begin() {
   dial();
 }
 
-void client_core::tick_soon() {
-  if (std::exchange(tick_due_, true)) return;
-  tick_timer_.expires_after(tick_every);
-  tick_timer_.async_wait([self = shared_from_this()](boost::system::error_code stopped) {
-    self->tick_due_ = false;
-    if (stopped || self->stopped_) return;
+void client_core::tick_soon(milliseconds within) {
+  const auto at = std::chrono::steady_clock::now() + within;
+  if (tick_at_ && *tick_at_ <= at) return;
+  tick_at_ = at;
+  tick_timer_.expires_at(at);
+  tick_timer_.async_wait([self = shared_from_this()](boost::system::error_code overtaken) {
+    if (overtaken || self->stopped_) return;
+    self->tick_at_.reset();
     bool again = false;
     for (const auto& [number, channel] : std::unordered_map{self->channels_})
       again = channel->tick() || again;

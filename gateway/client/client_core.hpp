@@ -33,7 +33,9 @@ class client_channel {
 inline constexpr std::chrono::milliseconds tick_every{50};
 inline constexpr std::chrono::milliseconds goodbye_max{1'000};
 inline constexpr std::chrono::milliseconds typing_remembered{1'000};
-inline constexpr std::uint64_t typing_window_bytes{64 * 1024};  // of each terminal meanwhile
+// Of a terminal that gives way: 16 MB/s.
+inline constexpr std::uint64_t giving_way_window_bytes{64 * 1024};
+inline constexpr std::chrono::milliseconds giving_way_credit_every{4};
 
 class client_core : public gateway::ws_transport_user,
                     public std::enable_shared_from_this<client_core> {
@@ -50,12 +52,13 @@ class client_core : public gateway::ws_transport_user,
   std::uint32_t add(std::shared_ptr<client_channel> channel);
   void remove(std::uint32_t number);  // says close
   void send(std::uint32_t channel, wire::payload what);
-  void tick_soon();  // all channels, after tick_every
-  // Somebody types: for a while no terminal of this connection gets far ahead of its reader, so
-  // that the echo does not wait behind another one's output.
-  void typed() { typed_at_ = std::chrono::steady_clock::now(); }
-  bool typed_lately() const {
-    return std::chrono::steady_clock::now() - typed_at_ < typing_remembered;
+  void tick_soon(std::chrono::milliseconds within = tick_every);  // all channels
+  // Somebody types in one terminal: for a while the others of this connection give way, so that
+  // neither their bytes nor the work they make stand before the echo.
+  void typed_in(std::uint32_t channel) { typed_ = {channel, std::chrono::steady_clock::now()}; }
+  bool gives_way(std::uint32_t channel) const {
+    return channel != typed_.first &&
+           std::chrono::steady_clock::now() - typed_.second < typing_remembered;
   }
   void request(wire::request asked, std::string body, client::answer_listener done);
 
@@ -96,7 +99,7 @@ class client_core : public gateway::ws_transport_user,
   bool resumed_{};  // channels and requests were said again on this connection
   bool welcomed_{};
   bool writing_{};
-  bool tick_due_{};
+  std::optional<std::chrono::steady_clock::time_point> tick_at_;
   bool stopped_{};
   std::size_t attempts_{};
   std::uint32_t retry_after_ms_{};
@@ -105,7 +108,7 @@ class client_core : public gateway::ws_transport_user,
   std::deque<std::string> queue_;
   std::vector<boost::asio::const_buffer> writing_buffers_;
   std::unique_ptr<wire::zstd_reader> zstd_;
-  std::chrono::steady_clock::time_point typed_at_{};
+  std::pair<std::uint32_t, std::chrono::steady_clock::time_point> typed_{};  // channel, when
   std::mt19937 random_{std::random_device{}()};
 
   std::uint32_t next_channel_{1};

@@ -6,7 +6,7 @@
 
 namespace berth::client {
 namespace {
-constexpr std::size_t resend_after_ticks = 5;  // 250 ms
+constexpr std::chrono::milliseconds resend_after{250};
 
 client_error error_of(const wire::closed& why) {
   return {why.code, why.message, {why.details.begin(), why.details.end()}};
@@ -17,7 +17,7 @@ std::vector<wire::payload> terminal_state::resume(bool new_input_stream) {
   if (new_input_stream)
     drop_input({"session_lost", "the session ended before this input was acknowledged", {}});
   painting_.reset();
-  resend_ticks_ = 0;
+  resend_at_.reset();
   wire::open asked;
   asked.id = options_.id;
   asked.mode = options_.exact ? wire::mode::exact : wire::mode::screen;
@@ -95,29 +95,26 @@ void terminal_state::take_part(const wire::snapshot_data& part) {
   credit_if_due(true);
 }
 
-std::uint64_t terminal_state::window_bytes() const {
-  const auto core = core_.lock();
-  return core && core->typed_lately() ? std::min(options_.window_bytes, typing_window_bytes)
-                                      : options_.window_bytes;
-}
-
-void terminal_state::credit_if_due(bool half_window_only) {
+void terminal_state::credit_if_due(bool at_once) {
   const auto consumed = std::min(consumed_.load(), cursor_.load());
   if (consumed <= credited_ || cursor_ == from_end) return;
-  const auto window = window_bytes();
-  if (half_window_only && consumed - credited_ < window / 2) {
-    if (const auto core = core_.lock()) core->tick_soon();
-    return;
-  }
+  const auto core = core_.lock();
+  if (!core) return;
+  const bool gives_way = core->gives_way(number_);
+  if (at_once && gives_way) return core->tick_soon(giving_way_credit_every);
+  if (at_once && consumed - credited_ < options_.window_bytes / 2) return core->tick_soon();
+  const auto window =
+      gives_way ? std::min(options_.window_bytes, giving_way_window_bytes) : options_.window_bytes;
   credited_ = consumed;
   until_ = std::max(until_, consumed + window);
-  say(wire::credit{consumed, until_});
+  core->send(number_, wire::credit{consumed, until_});
 }
 
 bool terminal_state::tick() {
   credit_if_due(false);
-  if (resend_ticks_ == 0) return false;
-  if (--resend_ticks_ > 0) return true;
+  if (!resend_at_) return false;
+  if (std::chrono::steady_clock::now() < *resend_at_) return true;
+  resend_at_.reset();
   for (const auto& kept : unapplied_) say(wire::input{kept.sequence, kept.bytes});
   return false;
 }
@@ -131,11 +128,11 @@ bool terminal_state::reserve_input(std::size_t bytes) {
 }
 
 void terminal_state::input(std::string bytes) {
-  if (const auto core = core_.lock()) core->typed();
+  if (const auto core = core_.lock()) core->typed_in(number_);
   for (std::size_t at = 0; at < bytes.size(); at += wire::input_bytes_max) {
     unapplied_.push_back({next_sequence_++, bytes.substr(at, wire::input_bytes_max)});
     // What was refused goes first, in order.
-    if (resend_ticks_ == 0) say(wire::input{unapplied_.back().sequence, unapplied_.back().bytes});
+    if (!resend_at_) say(wire::input{unapplied_.back().sequence, unapplied_.back().bytes});
   }
 }
 
@@ -154,8 +151,8 @@ void terminal_state::refused(const wire::input_refused& why) {
   const bool passes = why.code == "overloaded" || why.code == "unavailable" ||
                       why.sequence > unapplied_.front().sequence;
   if (!passes) return drop_input({why.code, why.message, {}});
-  if (resend_ticks_ > 0) return;
-  resend_ticks_ = resend_after_ticks;
+  if (resend_at_) return;
+  resend_at_ = std::chrono::steady_clock::now() + resend_after;
   if (const auto core = core_.lock()) core->tick_soon();
 }
 

@@ -35,7 +35,7 @@ class terminal_state : public client_channel {
   std::uint32_t number() const { return number_; }
   void input(std::string bytes);
   void resize(std::uint16_t cols, std::uint16_t rows);
-  void credit_if_due(bool half_window_only);
+  void credit_if_due(bool at_once);  // or at a tick
   void say(wire::payload what);
 
  private:
@@ -48,7 +48,6 @@ class terminal_state : public client_channel {
   void refused(const wire::input_refused& why);
   void drop_input(const client_error& why);
   void take_part(const wire::snapshot_data& part);
-  std::uint64_t window_bytes() const;
 
   std::weak_ptr<client_core> core_;
   const terminal_options options_;
@@ -61,7 +60,7 @@ class terminal_state : public client_channel {
   std::uint64_t until_{};     // as said last
   std::deque<typed> unapplied_;
   std::uint64_t next_sequence_{1};
-  std::size_t resend_ticks_{};  // until refused input is sent again; 0 = not waiting
+  std::optional<std::chrono::steady_clock::time_point> resend_at_;  // refused input
   std::optional<std::pair<std::uint16_t, std::uint16_t>> size_;
   std::optional<wire::snapshot> painting_;
   std::string painted_;

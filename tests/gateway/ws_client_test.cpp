@@ -203,6 +203,40 @@ TEST_CASE("client: after a screen that used up its credit it gets what follows",
   CHECK(listener->wait([&] { return listener->bytes.ends_with("last"); }));
 }
 
+TEST_CASE("client: while somebody types in one terminal another gives way, and gets everything",
+          "[gateway]") {
+  served server;
+  const terminal_id other{derived_id("term", server.account.value, uuid::derived("test", "2"))};
+  server.kernel.add(other, server.account);
+  const auto typed = std::make_shared<collector>();
+  const auto flooded = std::make_shared<collector>();
+  const auto client = client::client::start(server.options());
+  REQUIRE(client->wait_ready(10s));
+  client::terminal_options how;
+  how.consume_on_return = true;
+  how.id = server.terminal.value;
+  const auto typing = client->open_terminal(how, typed);
+  how.id = other.value;
+  const auto flood = client->open_terminal(how, flooded);
+  constexpr std::size_t piece = 64 * 1024;
+  const auto all = noise(20 * piece);
+  // How far the terminal may run ahead of its reader; a machine that stands still for a second
+  // between a key and what follows may see it wide once, not each time.
+  std::uint64_t ahead_least = ~std::uint64_t{0};
+  for (std::size_t at = 0; at < all.size(); at += piece) {
+    REQUIRE(typing->input("k"));
+    REQUIRE(typed->wait([&] { return typed->applied == at / piece + 1; }));
+    server.kernel.print(other, all.substr(at, piece));
+    REQUIRE(flooded->wait([&] { return flooded->bytes.size() == at + piece; }));
+    server.kernel.with(other, [&](auto& t) {
+      const auto& viewer = t.viewers.begin()->second;
+      ahead_least = std::min(ahead_least, viewer.until - viewer.cursor);
+    });
+  }
+  CHECK(flooded->bytes == all);
+  CHECK(ahead_least <= piece);
+}
+
 TEST_CASE("client: watches an environment and the feed", "[gateway]") {
   served server;
   const auto id = server.below.make_environment("web");
