@@ -5,12 +5,12 @@
 #include <csignal>
 #include <future>
 #include <random>
-#include <unordered_map>
 
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/bench/bench_kernel.hpp"
+#include "tools/inspect/log_fold.hpp"
 #include "tools/inspect/stream_fold.hpp"
 
 namespace {
@@ -95,27 +95,16 @@ void first_command(const std::filesystem::path& dir, std::size_t streams) {
             {{"seconds", seconds}, {"opened_s", opened}});
 }
 
-// Every record checked, every event decoded and applied, as it comes in the log; in one thread.
+// As `berth-replay --verify-fold` does: every record checked, every event decoded and applied.
 void fold_all(const journal& log) {
-  constexpr std::size_t commits_a_read = 4'096;
-  std::unordered_map<stream_id, session::state> states;
-  std::size_t events = 0;
   const auto began = steady::now();
-  for (position next{0, 1}; next <= log.head(); next.offset += commits_a_read) {
-    const auto commits = log.read(next, commits_a_read);
-    if (!commits) fail(commits.error().message);
-    for (const auto& each : *commits) {
-      if (each.body.stream.kind != aggregate_kind::session) continue;
-      auto& state = states[each.body.stream];
-      for (const auto& event : each.body.events)
-        state = session::aggregate::apply(std::move(state), *session::aggregate::decode(event));
-      events += each.body.events.size();
-    }
-  }
-  print_row("recovery", "full fold, one thread",
-            {{"per_second", static_cast<double>(events) / seconds_since(began)},
-             {"events", static_cast<double>(events)},
-             {"streams", static_cast<double>(states.size())}});
+  const auto folded = inspect::fold_log(log);
+  if (!folded) fail(folded.error().message);
+  const auto events = static_cast<double>(folded->events);
+  print_row("recovery", "full fold",
+            {{"per_second", events / seconds_since(began)},
+             {"events", events},
+             {"streams", static_cast<double>(folded->streams)}});
 }
 
 // As an actor's first command does without a snapshot: its commits lie all over the log.

@@ -1,9 +1,12 @@
 #include "tools/inspect/stream_fold.hpp"
 
+#include <map>
+
 #include "events/account/aggregate.hpp"
 #include "infra/memory/memory_journal.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/manual_clock.hpp"
+#include "tools/inspect/log_fold.hpp"
 
 using namespace berth;
 using inspect::fold_stream;
@@ -34,6 +37,11 @@ struct recorded {
   account::event token(int number) {
     return account::token_issued{{"tok_" + std::to_string(number)}, "label", {}, {}, time.now()};
   }
+};
+
+struct recorded_stream {
+  stream_id stream;
+  std::uint64_t next{1};
 };
 
 }  // namespace
@@ -129,4 +137,60 @@ TEST_CASE("stream fold: an unknown stream and an unreadable event say where", "[
   CHECK(failed.error().code == journal_errc::corrupt);
   CHECK(failed.error().message.find("version 2") != std::string::npos);
   CHECK(fold_stream(given.log, given.stream, {stream_version{1}, {}}).value().version.value == 1);
+  const auto all = inspect::fold_log(given.log);
+  REQUIRE_FALSE(all);
+  CHECK(all.error().code == journal_errc::corrupt);
+  CHECK(all.error().message == failed.error().message);
+}
+
+TEST_CASE(
+    "log fold: in one pass every stream is what its own fold gives, at its stop and at the end",
+    "[tools]") {
+  recorded given;
+  CHECK(inspect::fold_log(given.log).value().streams == 0);
+  constexpr int accounts = 7, rounds = 3'000;  // several reads
+  std::vector<recorded_stream> all;
+  for (int n = 0; n < accounts; ++n)
+    all.push_back({{aggregate_kind::account, "acct_" + std::to_string(n)}});
+  for (int round = 0; round < rounds; ++round)
+    for (int n = 0; n < accounts; ++n) {
+      given.stream = all[n].stream;
+      given.next = all[n].next;
+      if (round == 0)
+        given.append({account::created{"sample", account::role::member, given.time.now()}});
+      else if (round % (n + 2) == 0)
+        given.append({given.token(round), given.token(rounds + round)});
+      else if (round % 3 == 0)
+        given.append({});
+      all[n].next = given.next;
+    }
+  inspect::fold_told told;
+  for (int n = 1; n < accounts; ++n) told.stops[all[n].stream] = {all[n].next / 2 | 1};
+  std::map<stream_id, int> stopped, ended;
+  const auto check = [&](const stream_id& stream, const inspect::folded_state& folded,
+                         const inspect::fold_until& until) {
+    const auto alone = fold_stream(given.log, stream, until).value();
+    CHECK(folded.version == alone.version);
+    CHECK(folded.at == alone.at);
+    CHECK(folded.time == alone.time);
+    CHECK(folded.hash == alone.hash);
+    CHECK(folded.fold_version == alone.fold_version);
+  };
+  told.at_stop = [&](const stream_id& stream, const inspect::folded_state& folded) {
+    ++stopped[stream];
+    check(stream, folded, {told.stops.at(stream), {}});
+  };
+  told.at_end = [&](const stream_id& stream, const inspect::folded_state& folded) {
+    ++ended[stream];
+    check(stream, folded, {});
+  };
+  const auto total = inspect::fold_log(given.log, told).value();
+  CHECK(total.streams == accounts);
+  std::uint64_t events = 0;
+  for (const auto& each : all) {
+    events += each.next - 1;
+    CHECK(ended[each.stream] == 1);
+    CHECK(stopped[each.stream] == (each.stream == all[0].stream ? 0 : 1));
+  }
+  CHECK(total.events == events);
 }

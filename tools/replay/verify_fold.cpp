@@ -2,11 +2,13 @@
 
 #include <fstream>
 #include <iterator>
+#include <map>
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
 #include "infra/rocksdb/embedded_engine.hpp"
+#include "tools/inspect/log_fold.hpp"
 #include "tools/inspect/queries.hpp"
 #include "tools/inspect/stream_fold.hpp"
 
@@ -36,28 +38,33 @@ int verify_fold(const embedded_options& engine, bool as_json) {
   const auto reader = open_reader(engine);
   if (!reader) return inspect::fail(reader.error());
   const auto& from = (*reader)->journal();
-  std::uint64_t streams = 0, snapshots = 0, other_build = 0;
-  json::array different;
+  // Of each stream the newest snapshot, which a server beside this may replace meanwhile.
+  std::unordered_map<stream_id, snapshot> taken;
+  inspect::fold_told told;
   const auto error =
       each_stream(from, [&](const stream_id& stream) -> std::optional<journal_error> {
-        ++streams;
-        const auto taken = from.load_snapshot(stream);
-        inspect::fold_until until;
-        if (taken) until.version = taken->upto;
-        const auto folded = inspect::fold_stream(from, stream, until);
-        if (!folded) return folded.error();
-        if (!taken) return {};
-        if (taken->fold_version != folded->fold_version) {
-          ++other_build;
-          return {};
-        }
-        ++snapshots;
-        if (folded->state != taken->state)
-          different.push_back(
-              json::object{{"stream", stream.text()}, {"version", taken->upto.value}});
+        auto newest = from.load_snapshot(stream);
+        if (!newest) return {};
+        told.stops.emplace(stream, newest->upto);
+        taken.emplace(stream, std::move(*newest));
         return {};
       });
   if (error) return inspect::fail(*error);
+  std::uint64_t snapshots = 0, other_build = 0;
+  json::array different;
+  told.at_stop = [&](const stream_id& stream, const inspect::folded_state& folded) {
+    const auto& of = taken.at(stream);
+    if (of.fold_version != folded.fold_version) {
+      ++other_build;
+      return;
+    }
+    ++snapshots;
+    if (folded.version != of.upto || folded.state != of.state)
+      different.push_back(json::object{{"stream", stream.text()}, {"version", of.upto.value}});
+  };
+  const auto folded = inspect::fold_log(from, told);
+  if (!folded) return inspect::fail(folded.error());
+  const auto streams = folded->streams;
   if (as_json) {
     fmt::print("{}\n", json::serialize(json::object{{"ok", different.empty()},
                                                     {"streams", streams},
@@ -80,18 +87,16 @@ int state_hashes(const embedded_options& engine, const std::string& against) {
   if (!reader) return inspect::fail(reader.error());
   const auto& from = (*reader)->journal();
   if (against.empty()) {
-    json::array all;
-    const auto error =
-        each_stream(from, [&](const stream_id& stream) -> std::optional<journal_error> {
-          const auto folded = inspect::fold_stream(from, stream);
-          if (!folded) return folded.error();
-          all.push_back(json::object{{"stream", stream.text()},
-                                     {"version", folded->version.value},
-                                     {"hash", folded->hash}});
-          return {};
-        });
-    if (error) return inspect::fail(*error);
-    fmt::print("{}\n", json::serialize(all));
+    std::map<stream_id, json::object> all;
+    inspect::fold_told told;
+    told.at_end = [&](const stream_id& stream, const inspect::folded_state& folded) {
+      all[stream] = {
+          {"stream", stream.text()}, {"version", folded.version.value}, {"hash", folded.hash}};
+    };
+    if (auto folded = inspect::fold_log(from, told); !folded) return inspect::fail(folded.error());
+    json::array listed;
+    for (auto& [stream, each] : all) listed.push_back(std::move(each));
+    fmt::print("{}\n", json::serialize(listed));
     return inspect::exit_ok;
   }
   std::ifstream file(against);
