@@ -1,8 +1,11 @@
 #include "tools/inspect/log_fold.hpp"
 
+#include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <tuple>
 
@@ -17,13 +20,17 @@ namespace berth::inspect {
 namespace {
 
 constexpr std::size_t commits_a_read = 4'096;
-constexpr std::size_t reads_ahead = 2;
+constexpr std::size_t readers = 2;
+constexpr std::size_t reads_ahead = 2;  // of each
 
-// The commits of a log up to the head it has now, read by a thread of its own.
+// Every n-th stretch of a log up to the head, read by a thread of its own.
 class read_ahead {
  public:
   using commits = journal_result<std::vector<commit>>;
-  explicit read_ahead(const journal& from) : from_{from}, thread_{[this] { read_all(); }} {}
+  read_ahead(const journal& from, position head, std::size_t number)
+      : from_{from}, head_{head}, first_{1 + number * commits_a_read}, thread_{[this] {
+          read_all();
+        }} {}
   read_ahead(const read_ahead&) = delete;
   ~read_ahead() {
     {
@@ -34,7 +41,7 @@ class read_ahead {
     thread_.join();
   }
 
-  // In order of the log; empty behind the last.
+  // In order; empty behind the last.
   commits next() {
     std::unique_lock lock{mutex_};
     changed_.wait(lock, [this] { return !read_.empty(); });
@@ -46,12 +53,10 @@ class read_ahead {
 
  private:
   void read_all() {
-    const auto head = from_.head();
-    for (position at{0, 1};; at.offset += commits_a_read) {
-      auto found =
-          at <= head
-              ? from_.read(at, std::min<std::uint64_t>(commits_a_read, head.offset - at.offset + 1))
-              : commits{std::vector<commit>{}};
+    for (position at{0, first_};; at.offset += readers * commits_a_read) {
+      auto found = at <= head_ ? from_.read(at, std::min<std::uint64_t>(
+                                                    commits_a_read, head_.offset - at.offset + 1))
+                               : commits{std::vector<commit>{}};
       const bool is_last = !found || found->empty();
       std::unique_lock lock{mutex_};
       changed_.wait(lock, [this] { return stopping_ || read_.size() < reads_ahead; });
@@ -63,6 +68,8 @@ class read_ahead {
   }
 
   const journal& from_;
+  const position head_;
+  const std::uint64_t first_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<commits> read_;
@@ -128,10 +135,12 @@ journal_result<fold_total> fold_log(const journal& from, const fold_told& told) 
     return journal_error{journal_errc::corrupt, one.body.stream.text() + ": unknown kind",
                          one.at()};
   };
-  read_ahead ahead{from};
+  const auto head = from.head();
+  std::array<std::optional<read_ahead>, readers> ahead;
+  for (std::size_t i = 0; i < readers; ++i) ahead[i].emplace(from, head, i);
   fold_total total;
-  for (;;) {
-    const auto commits = ahead.next();
+  for (std::size_t stretch = 0;; ++stretch) {
+    const auto commits = ahead[stretch % readers]->next();
     if (!commits) return commits.error();
     if (commits->empty()) break;
     for (const auto& one : *commits) {

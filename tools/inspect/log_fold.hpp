@@ -1,6 +1,6 @@
 // Every stream through its aggregate in one pass, as its commits come in the log: what recovery of
-// everything from nothing gives. A second thread reads and checks ahead. Holds a state of every
-// stream in memory.
+// everything from nothing gives. Two threads read and check ahead. Holds a state of every stream
+// in memory.
 #pragma once
 
 #include <functional>
