@@ -1,7 +1,6 @@
 #include "projections/projector.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "events/core/invariant.hpp"
 #include "events/core/mutants.hpp"
@@ -81,17 +80,19 @@ journal_result<std::size_t> projector::step(std::size_t limit) {
     if (const auto retired = std::exchange(of.retired, std::nullopt))
       views_.drop({of.name, *retired});
   }
-  for (const auto which : std::array{&entry::live, &entry::next}) {
-    for (auto& of : entries_) {
-      auto& into = of.*which;
-      if (!into || (which == &entry::next && of.lent)) continue;
-      // What is rebuilt ends where the live one is, to be compared with it, and is faster than it.
-      const bool is_compared = which == &entry::next && of.live;
-      const auto folded = is_compared ? filler_.advance(*into, 2 * limit, of.live->checkpoint)
-                                      : filler_.advance(*into, limit, ~0ULL);
-      if (!folded) return folded.error();
-      most = std::max(most, *folded);
-    }
+  std::vector<view_target*> live;
+  for (auto& of : entries_)
+    if (of.live) live.push_back(&*of.live);
+  const auto kept = filler_.advance(live, limit);
+  if (!kept) return kept.error();
+  most = *kept;
+  for (auto& of : entries_) {
+    if (!of.next || of.lent) continue;
+    // What is rebuilt ends where the live one is, to be compared with it, and is faster than it.
+    const auto folded = of.live ? filler_.advance(*of.next, 2 * limit, of.live->checkpoint)
+                                : filler_.advance(*of.next, limit, ~0ULL);
+    if (!folded) return folded.error();
+    most = std::max(most, *folded);
   }
   for (auto& of : entries_) {
     if (!of.next || of.lent) continue;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "events/core/journal.hpp"
@@ -16,7 +17,8 @@ namespace berth {
 struct view_target {
   const projection* fold{};
   view_generation of;
-  std::uint64_t checkpoint{};
+  std::uint64_t checkpoint{};                 // written
+  std::uint64_t folded{};                     // in `rows`, not written yet, if it is beyond
   std::shared_ptr<view_store::batch> rows{};  // of the filler: knows what it read and wrote last
 };
 
@@ -32,12 +34,16 @@ class view_filler {
 
   enum class kept { at_once, by_keep };  // view_store::write or ::fill
 
-  // Folds at most `limit` commits, none behind offset `upto`; answers how many.
+  // Folds at most `limit` commits, none behind offset `upto`, and writes; answers how many.
   journal_result<std::size_t> advance(view_target& into, std::size_t limit, std::uint64_t upto,
                                       kept how = kept::at_once);
+  // The same for several that are kept at once, in one write; answers the most.
+  journal_result<std::size_t> advance(std::span<view_target* const> all, std::size_t limit);
   void forget_read() { read_.clear(); }
 
  private:
+  journal_result<std::size_t> fold(view_target& into, std::size_t limit, std::uint64_t upto,
+                                   kept how);
   const journal& journal_;
   view_store& views_;
   std::vector<commit> read_;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -59,6 +60,17 @@ class view_store {
     virtual journal_result<bool> keep() { return true; }  // of fill()
   };
   virtual std::unique_ptr<batch> write(const view_generation& of) = 0;
+  // commit() of several batches of write(), of different generations, in one atomic write: for a
+  // store with a log that is a fraction of the work.
+  struct batch_at {
+    batch* rows{};
+    position checkpoint;
+  };
+  virtual journal_result<bool> commit_all(std::span<const batch_at> all) {
+    for (const auto& each : all)
+      if (auto done = each.rows->commit(each.checkpoint); !done) return done;
+    return true;
+  }
   // The same for a new generation that nobody reads yet: cheaper, and without a checkpoint, to be
   // begun again after a crash, until the batch's keep() was called.
   virtual std::unique_ptr<batch> fill(const view_generation& of) { return write(of); }

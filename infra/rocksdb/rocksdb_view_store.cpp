@@ -72,8 +72,16 @@ class rocksdb_batch : public overlay_batch {
       : overlay_batch{row_overlay{std::make_unique<rocksdb_view>(db, of)}}, db_{db}, of_{of} {}
 
   journal_result<bool> commit(position checkpoint) override {
-    const auto prefix = keys::generation_prefix(table::view_row, of_);
     rocksdb::WriteBatch batch;
+    add_to(batch, checkpoint);
+    const auto status = db_.Write({}, &batch);
+    if (!status.ok()) return error_of(status, "view " + of_.name, checkpoint);
+    rows_.written();
+    return true;
+  }
+
+  void add_to(rocksdb::WriteBatch& batch, position checkpoint) {
+    const auto prefix = keys::generation_prefix(table::view_row, of_);
     rows_.each_changed([&](const std::string& key, const std::optional<std::string>& row) {
       if (row)
         batch.Put(prefix + key, *row);
@@ -81,11 +89,8 @@ class rocksdb_batch : public overlay_batch {
         batch.Delete(prefix + key);
     });
     batch.Put(keys::checkpoint_key(of_, checkpoint.partition), keys::number(checkpoint.offset));
-    const auto status = db_.Write({}, &batch);
-    if (!status.ok()) return error_of(status, "view " + of_.name, checkpoint);
-    rows_.written();
-    return true;
   }
+  void written() { rows_.written(); }
 
  private:
   rocksdb::DB& db_;
@@ -118,6 +123,16 @@ std::unique_ptr<view> rocksdb_view_store::snapshot(const view_generation& of) co
 
 std::unique_ptr<view_store::batch> rocksdb_view_store::write(const view_generation& of) {
   return std::make_unique<rocksdb_batch>(db_, of);
+}
+
+journal_result<bool> rocksdb_view_store::commit_all(std::span<const batch_at> all) {
+  rocksdb::WriteBatch batch;
+  for (const auto& each : all)
+    static_cast<rocksdb_batch*>(each.rows)->add_to(batch, each.checkpoint);
+  const auto status = db_.Write({}, &batch);
+  if (!status.ok()) return error_of(status, "views", all.front().checkpoint);
+  for (const auto& each : all) static_cast<rocksdb_batch*>(each.rows)->written();
+  return true;
 }
 
 std::unique_ptr<view_store::batch> rocksdb_view_store::fill(const view_generation& of) {

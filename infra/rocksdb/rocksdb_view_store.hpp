@@ -18,6 +18,7 @@ class rocksdb_view_store : public view_store {
   std::unique_ptr<view> read(const view_generation& of) const override;
   std::unique_ptr<view> snapshot(const view_generation& of) const override;
   std::unique_ptr<batch> write(const view_generation& of) override;
+  journal_result<bool> commit_all(std::span<const batch_at> all) override;
   std::unique_ptr<batch> fill(const view_generation& of) override;  // view_fill.hpp
   journal_result<bool> swap_live(const std::string& name, std::uint32_t generation) override;
   void drop(const view_generation& of) override;

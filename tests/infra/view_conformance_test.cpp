@@ -1,4 +1,5 @@
 // The rules of projections/view_store.hpp over every view store.
+#include <array>
 #include <map>
 #include <random>
 
@@ -29,6 +30,26 @@ TEMPLATE_TEST_CASE("views: rows and checkpoint become visible together", "[infra
   CHECK(views.checkpoint(usage, 0) == position{0, 7});
   CHECK_FALSE(views.checkpoint(usage, 1));
   CHECK_FALSE(views.checkpoint({"usage", 2}, 0));
+}
+
+TEMPLATE_TEST_CASE("views: several batches are written at once, each with its checkpoint",
+                   "[infra]", VIEW_ENGINES) {
+  TestType engine;
+  auto& views = engine.views();
+  const view_generation usage{"usage", 1}, audit{"audit", 3};
+  const auto of_usage = views.write(usage), of_audit = views.write(audit);
+  for (std::uint64_t round = 1; round <= 2; ++round) {
+    of_usage->put("a", std::to_string(round));
+    of_audit->append("b" + std::to_string(round), "row");
+    const std::array<view_store::batch_at, 2> both{
+        {{of_usage.get(), {0, 10 * round}}, {of_audit.get(), {0, 7 * round}}}};
+    REQUIRE(views.commit_all(both).has_value());
+    CHECK(views.read(usage)->get("a") == std::to_string(round));
+    CHECK(views.read(audit)->scan("b", "", 10).size() == round);
+    CHECK(views.checkpoint(usage, 0) == position{0, 10 * round});
+    CHECK(views.checkpoint(audit, 0) == position{0, 7 * round});
+  }
+  CHECK_FALSE(views.read(usage)->get("b1"));
 }
 
 TEMPLATE_TEST_CASE("views: a batch can be used again after its commit", "[infra]", VIEW_ENGINES) {
