@@ -27,9 +27,9 @@ projector::projector(const journal& from, view_store& views, std::vector<const p
     entry of{fold, std::string{fold->name()}, {}, {}, false, {}, {}};
     const auto generation = views_.live_generation(of.name);
     const auto live = opened(*fold, of.name, generation);
-    // A crash may have left a rebuild half done, or the generation before a swap.
-    views_.drop({of.name, generation + 1});
-    if (generation > 1) views_.drop({of.name, generation - 1});
+    // A crash may have left a rebuild half done, or the generation before a swap; a power cut that
+    // took swaps back, rows of the generations behind.
+    views_.drop_others(live.of);
     const auto stored = views_.read(live.of)->get(view_filler::version_key);
     const bool usable = live.checkpoint == 0 ? !stored : stored == std::to_string(fold->version());
     if (usable) {
@@ -52,7 +52,7 @@ view_target projector::opened(const projection& fold, const std::string& name,
 
 void projector::begin_rebuild(entry& of) {
   const auto generation = views_.live_generation(of.name) + 1;
-  if (of.next) views_.drop({of.name, generation});
+  views_.drop({of.name, generation});
   of.next = view_target{of.fold, {of.name, generation}, 0};
   of.lent = false;
 }

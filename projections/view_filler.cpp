@@ -40,7 +40,11 @@ journal_result<std::size_t> view_filler::advance(view_target& into, std::size_t 
   const auto folded = fold(into, limit, upto, how);
   if (!folded || *folded == 0) return folded;
   if (auto written = into.rows->commit({partition, into.folded}); !written) {
-    into.rows.reset();  // what it holds was never written
+    into.rows.reset();           // what it holds was never written
+    if (how == kept::by_keep) {  // nor need what it had committed before
+      views_.drop(into.of);
+      into.checkpoint = 0;
+    }
     return written.error();
   }
   into.checkpoint = into.folded;

@@ -17,8 +17,8 @@ namespace berth {
 struct view_target {
   const projection* fold{};
   view_generation of;
-  std::uint64_t checkpoint{};                 // written
-  std::uint64_t folded{};                     // in `rows`, not written yet, if it is beyond
+  std::uint64_t checkpoint{};                 // what `rows` was told to commit last
+  std::uint64_t folded{};                     // in `rows` beyond it, until it is told
   std::shared_ptr<view_store::batch> rows{};  // of the filler: knows what it read and wrote last
 };
 
@@ -34,7 +34,8 @@ class view_filler {
 
   enum class kept { at_once, by_keep };  // view_store::write or ::fill
 
-  // Folds at most `limit` commits, none behind offset `upto`, and writes; answers how many.
+  // Folds at most `limit` commits, none behind offset `upto`, and commits; answers how many. After
+  // an error what is filled `by_keep` is to be begun again.
   journal_result<std::size_t> advance(view_target& into, std::size_t limit, std::uint64_t upto,
                                       kept how = kept::at_once);
   // The same for several that are kept at once, in one write; answers the most.

@@ -60,8 +60,8 @@ class view_store {
     virtual journal_result<bool> keep() { return true; }  // of fill()
   };
   virtual std::unique_ptr<batch> write(const view_generation& of) = 0;
-  // commit() of several batches of write(), of different generations, in one atomic write: for a
-  // store with a log that is a fraction of the work.
+  // commit() of several batches of write(), of different generations: for a store with a log one
+  // write, and a fraction of the work. After an error nothing is folded further: some may be kept.
   struct batch_at {
     batch* rows{};
     position checkpoint;
@@ -75,7 +75,9 @@ class view_store {
   // begun again after a crash, until the batch's keep() was called.
   virtual std::unique_ptr<batch> fill(const view_generation& of) { return write(of); }
   virtual journal_result<bool> swap_live(const std::string& name, std::uint32_t generation) = 0;
-  virtual void drop(const view_generation& of) = 0;  // deletes rows and checkpoint
+  // Deletes rows and checkpoint; what is written afterwards is never lost before this is.
+  virtual void drop(const view_generation& of) = 0;
+  virtual void drop_others(const view_generation& than) = 0;  // every generation of its name
 };
 
 }  // namespace berth

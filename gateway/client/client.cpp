@@ -41,7 +41,7 @@ class open_terminal_handle : public terminal {
   }
   void consumed(std::uint64_t upto) override {
     state_->consumed(upto);
-    on_client(core_, [state = state_](client_core&) { state->credit_if_due(true); });
+    on_client(core_, [state = state_](client_core&) { state->output_consumed(); });
   }
   void resize(std::uint16_t cols, std::uint16_t rows) override {
     on_client(core_, [state = state_, cols, rows](client_core&) { state->resize(cols, rows); });

@@ -33,7 +33,7 @@ class client_channel {
 inline constexpr std::chrono::milliseconds tick_every{50};
 inline constexpr std::chrono::milliseconds goodbye_max{1'000};
 inline constexpr std::chrono::milliseconds typing_remembered{1'000};
-// Of a terminal that gives way: 16 MB/s.
+// Of a terminal that gives way: 16 MB/s, or a window a round trip if that takes longer.
 inline constexpr std::uint64_t giving_way_window_bytes{64 * 1024};
 inline constexpr std::chrono::milliseconds giving_way_credit_every{4};
 

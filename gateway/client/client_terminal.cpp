@@ -80,7 +80,7 @@ void terminal_state::output(const wire::output& what) {
   cursor_ = what.offset + bytes.size();
   listener_->output(what.offset, bytes);
   if (options_.consume_on_return) consumed_ = cursor_.load();
-  credit_if_due(true);
+  output_consumed();
 }
 
 void terminal_state::take_part(const wire::snapshot_data& part) {
@@ -92,31 +92,50 @@ void terminal_state::take_part(const wire::snapshot_data& part) {
   consumed_ = std::max(consumed_.load(), head.offset);
   listener_->snapshot(head.offset, head.cols, head.rows, painted_);
   // What was left out is credit used up: without more nothing would follow.
-  credit_if_due(true);
+  output_consumed();
 }
 
-void terminal_state::credit_if_due(bool at_once) {
-  const auto consumed = std::min(consumed_.load(), cursor_.load());
-  if (consumed <= credited_ || cursor_ == from_end) return;
+// Credit for half a window at once, for less after a while; what gives way waits a little each
+// time.
+void terminal_state::output_consumed() {
+  const auto due = credit_due();
   const auto core = core_.lock();
-  if (!core) return;
-  const bool gives_way = core->gives_way(number_);
-  if (at_once && gives_way) return core->tick_soon(giving_way_credit_every);
-  if (at_once && consumed - credited_ < options_.window_bytes / 2) return core->tick_soon();
-  const auto window =
-      gives_way ? std::min(options_.window_bytes, giving_way_window_bytes) : options_.window_bytes;
-  credited_ = consumed;
-  until_ = std::max(until_, consumed + window);
-  core->send(number_, wire::credit{consumed, until_});
+  if (due == 0 || !core) return;
+  if (core->gives_way(number_))
+    return core->tick_soon(due >= giving_way_window_bytes / 4 ? giving_way_credit_every
+                                                              : tick_every);
+  if (due < options_.window_bytes / 2) return core->tick_soon();
+  give_credit(*core);
+}
+
+std::uint64_t terminal_state::credit_due() const {
+  const auto consumed = std::min(consumed_.load(), cursor_.load());
+  return consumed <= credited_ || cursor_ == from_end ? 0 : consumed - credited_;
+}
+
+void terminal_state::give_credit(client_core& core) {
+  const auto window = core.gives_way(number_)
+                          ? std::min(options_.window_bytes, giving_way_window_bytes)
+                          : options_.window_bytes;
+  credited_ += credit_due();
+  until_ = std::max(until_, credited_ + window);
+  credited_at_ = std::chrono::steady_clock::now();
+  core.send(number_, wire::credit{credited_, until_});
 }
 
 bool terminal_state::tick() {
-  credit_if_due(false);
-  if (!resend_at_) return false;
-  if (std::chrono::steady_clock::now() < *resend_at_) return true;
+  const auto now = std::chrono::steady_clock::now();
+  bool again = false;
+  if (const auto core = core_.lock(); core && credit_due() > 0) {
+    // A tick that another terminal asked for is no reason to speak of a few bytes.
+    again = credit_due() < giving_way_window_bytes / 4 && now - credited_at_ < tick_every;
+    if (!again) give_credit(*core);
+  }
+  if (!resend_at_) return again;
+  if (now < *resend_at_) return true;
   resend_at_.reset();
   for (const auto& kept : unapplied_) say(wire::input{kept.sequence, kept.bytes});
-  return false;
+  return again;
 }
 
 bool terminal_state::reserve_input(std::size_t bytes) {

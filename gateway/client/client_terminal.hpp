@@ -35,7 +35,7 @@ class terminal_state : public client_channel {
   std::uint32_t number() const { return number_; }
   void input(std::string bytes);
   void resize(std::uint16_t cols, std::uint16_t rows);
-  void credit_if_due(bool at_once);  // or at a tick
+  void output_consumed();
   void say(wire::payload what);
 
  private:
@@ -48,6 +48,8 @@ class terminal_state : public client_channel {
   void refused(const wire::input_refused& why);
   void drop_input(const client_error& why);
   void take_part(const wire::snapshot_data& part);
+  std::uint64_t credit_due() const;  // bytes consumed that were not told
+  void give_credit(client_core& core);
 
   std::weak_ptr<client_core> core_;
   const terminal_options options_;
@@ -58,6 +60,7 @@ class terminal_state : public client_channel {
   std::atomic<std::size_t> input_bytes_{};
   std::uint64_t credited_{};  // consumed, as said last
   std::uint64_t until_{};     // as said last
+  std::chrono::steady_clock::time_point credited_at_{};
   std::deque<typed> unapplied_;
   std::uint64_t next_sequence_{1};
   std::optional<std::chrono::steady_clock::time_point> resend_at_;  // refused input

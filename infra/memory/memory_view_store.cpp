@@ -142,6 +142,13 @@ void memory_view_store::drop(const view_generation& of) {
   now_->written.generations.erase(of);
 }
 
+void memory_view_store::drop_others(const view_generation& than) {
+  const std::lock_guard lock{now_->mutex};
+  std::erase_if(now_->written.generations, [&](const auto& each) {
+    return each.first.name == than.name && each.first != than;
+  });
+}
+
 void memory_view_store::sync() {
   const std::lock_guard lock{now_->mutex};
   now_->synced = now_->written;

@@ -25,6 +25,7 @@ class memory_view_store : public view_store {
   std::unique_ptr<batch> write(const view_generation& of) override;
   journal_result<bool> swap_live(const std::string& name, std::uint32_t generation) override;
   void drop(const view_generation& of) override;
+  void drop_others(const view_generation& than) override;
 
   // Everything written so far survives power cuts from now on.
   void sync();

@@ -3,7 +3,14 @@
 #include <algorithm>
 #include <map>
 
+#include "events/core/invariant.hpp"
+
 namespace berth {
+namespace {
+
+constexpr std::size_t row_bytes = 128;  // beside key and value: the strings, a node or its slot
+
+}  // namespace
 
 std::optional<std::string> row_overlay::get(std::string_view key) const {
   auto found = known_.find(key);
@@ -17,7 +24,7 @@ void row_overlay::change(std::string_view key, std::optional<std::string_view> t
   if (at == known_.end()) at = known_.emplace(key, row{}).first;
   if (!std::exchange(at->second.is_changed, true)) {
     changed_.push_back(&*at);
-    changed_bytes_ += key.size();
+    changed_bytes_ += row_bytes + key.size();
   } else if (at->second.value) {
     changed_bytes_ -= at->second.value->size();
   }
@@ -39,7 +46,7 @@ void row_overlay::erase(std::string_view key) {
 
 void row_overlay::append(std::string_view key, std::string_view row) {
   appended_.emplace_back(key, row);
-  changed_bytes_ += key.size() + row.size();
+  changed_bytes_ += row_bytes + key.size() + row.size();
 }
 
 void row_overlay::sort_changed() {
@@ -47,6 +54,9 @@ void row_overlay::sort_changed() {
             [](const auto* a, const auto* b) { return a->first < b->first; });
   std::sort(appended_.begin(), appended_.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
+  BERTH_ASSERT(std::adjacent_find(appended_.begin(), appended_.end(), [](auto& a, auto& b) {
+                 return a.first == b.first;
+               }) == appended_.end());
 }
 
 void row_overlay::written() {

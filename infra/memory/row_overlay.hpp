@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "events/core/invariant.hpp"
 #include "projections/view_store.hpp"
 
 namespace berth {
@@ -38,12 +39,13 @@ class row_overlay {
     };
     for (const auto* changed : changed_) {
       add_below(&changed->first);
+      BERTH_ASSERT(added == appended_.end() || added->first != changed->first);
       each(changed->first, changed->second.value);
     }
     add_below(nullptr);
   }
   std::size_t changed_rows() const { return changed_.size() + appended_.size(); }
-  std::size_t changed_bytes() const { return changed_bytes_; }  // of their keys and values
+  std::size_t changed_bytes() const { return changed_bytes_; }  // about what they take in memory
   // What was changed is stored now.
   void written();
 

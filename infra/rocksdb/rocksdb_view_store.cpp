@@ -127,11 +127,15 @@ std::unique_ptr<view_store::batch> rocksdb_view_store::write(const view_generati
 
 journal_result<bool> rocksdb_view_store::commit_all(std::span<const batch_at> all) {
   rocksdb::WriteBatch batch;
-  for (const auto& each : all)
-    static_cast<rocksdb_batch*>(each.rows)->add_to(batch, each.checkpoint);
+  std::vector<rocksdb_batch*> batches;
+  for (const auto& each : all) {
+    batches.push_back(dynamic_cast<rocksdb_batch*>(each.rows));
+    BERTH_ASSERT(batches.back());
+    batches.back()->add_to(batch, each.checkpoint);
+  }
   const auto status = db_.Write({}, &batch);
   if (!status.ok()) return error_of(status, "views", all.front().checkpoint);
-  for (const auto& each : all) static_cast<rocksdb_batch*>(each.rows)->written();
+  for (auto* each : batches) each->written();
   return true;
 }
 
@@ -148,13 +152,24 @@ journal_result<bool> rocksdb_view_store::swap_live(const std::string& name,
   return true;
 }
 
+// Rows without a checkpoint are no view: a drop that fails half way is repeated at the next start,
+// or by the next rebuild.
 void rocksdb_view_store::drop(const view_generation& of) {
-  // Rows without a checkpoint are no view: a drop that fails half way is repeated by the next
-  // rebuild.
   rocksdb::WriteBatch batch;
   for (const auto in : {table::view_checkpoint, table::view_row}) {
     const auto first = keys::generation_prefix(in, of);
     batch.DeleteRange(first, keys::end_of(first));
+  }
+  db_.Write({}, &batch);
+}
+
+void rocksdb_view_store::drop_others(const view_generation& than) {
+  rocksdb::WriteBatch batch;
+  for (const auto in : {table::view_checkpoint, table::view_row}) {
+    const auto all = keys::prefix_of(in, than.name);
+    const auto kept = keys::generation_prefix(in, than);
+    batch.DeleteRange(all, kept);
+    batch.DeleteRange(keys::end_of(kept), keys::end_of(all));
   }
   db_.Write({}, &batch);
 }

@@ -22,6 +22,7 @@ class rocksdb_view_store : public view_store {
   std::unique_ptr<batch> fill(const view_generation& of) override;  // view_fill.hpp
   journal_result<bool> swap_live(const std::string& name, std::uint32_t generation) override;
   void drop(const view_generation& of) override;
+  void drop_others(const view_generation& than) override;
 
  private:
   const state_store& state_;

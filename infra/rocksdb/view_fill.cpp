@@ -1,5 +1,7 @@
 #include "infra/rocksdb/view_fill.hpp"
 
+#include <cstdlib>
+
 #include <rocksdb/sst_file_writer.h>
 
 #include "infra/memory/row_overlay.hpp"
@@ -9,20 +11,25 @@
 namespace berth {
 namespace {
 
-constexpr std::size_t file_bytes = 16 << 20;       // of rows; LZ4 makes about half of it
+// RocksDB slows every writer of state/ down at 20 files without order, and files that are given to
+// it do not wait for that.
+constexpr int unordered_files_many = 12;
 constexpr std::size_t known_rows_max = 64 * 1024;  // read ones, kept between two files
 
 class view_fill : public overlay_batch {
  public:
-  view_fill(const state_store& state, const view_generation& of, std::unique_ptr<const view> stored)
+  view_fill(const state_store& state, const view_generation& of, std::unique_ptr<const view> stored,
+            std::size_t file_bytes)
       : overlay_batch{row_overlay{std::move(stored), known_rows_max}},
         db_{state.db()},
         of_{of},
+        file_bytes_{file_bytes},
         path_{state.filling_folder() / (of.name + '-' + std::to_string(of.generation))} {}
 
   journal_result<bool> commit(position checkpoint) override {
     checkpoint_ = checkpoint;
-    if (rows_.changed_bytes() < file_bytes) return true;
+    const auto bytes = rows_.changed_bytes();
+    if (bytes < file_bytes_ || (bytes < 4 * file_bytes_ && is_crowded())) return true;
     return give_away();
   }
 
@@ -35,6 +42,12 @@ class view_fill : public overlay_batch {
   }
 
  private:
+  bool is_crowded() const {
+    std::string files;
+    return db_.GetProperty(rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0", &files) &&
+           std::atoi(files.c_str()) >= unordered_files_many;
+  }
+
   journal_result<bool> give_away() {
     if (rows_.changed_rows() == 0) return true;
     auto status = write_file();
@@ -69,6 +82,7 @@ class view_fill : public overlay_batch {
 
   rocksdb::DB& db_;
   view_generation of_;
+  std::size_t file_bytes_;
   std::filesystem::path path_;
   position checkpoint_;
 };
@@ -76,8 +90,9 @@ class view_fill : public overlay_batch {
 }  // namespace
 
 std::unique_ptr<view_store::batch> fill_view(const state_store& state, const view_generation& of,
-                                             std::unique_ptr<const view> stored) {
-  return std::make_unique<view_fill>(state, of, std::move(stored));
+                                             std::unique_ptr<const view> stored,
+                                             std::size_t file_bytes) {
+  return std::make_unique<view_fill>(state, of, std::move(stored), file_bytes);
 }
 
 }  // namespace berth

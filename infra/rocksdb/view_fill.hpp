@@ -11,8 +11,12 @@
 
 namespace berth {
 
-// `stored`: the generation's rows that were given away already. `state` outlives it.
+inline constexpr std::size_t view_file_bytes = 16 << 20;  // of rows in memory
+
+// `stored`: the generation's rows that were given away already. `state` outlives it. A file is made
+// of `file_bytes`; of up to four times that while RocksDB has many files to put in order.
 std::unique_ptr<view_store::batch> fill_view(const state_store& state, const view_generation& of,
-                                             std::unique_ptr<const view> stored);
+                                             std::unique_ptr<const view> stored,
+                                             std::size_t file_bytes = view_file_bytes);
 
 }  // namespace berth

@@ -112,6 +112,9 @@ class sim_views::mortal_store final : public view_store {
   void drop(const view_generation& of) override {
     if (lives()) kept.drop(of);
   }
+  void drop_others(const view_generation& than) override {
+    if (lives()) kept.drop_others(than);
+  }
 
   memory_view_store kept;
   std::optional<std::size_t> writes_left;  // until the process dies; nothing: it lives
@@ -123,6 +126,7 @@ class sim_views::mortal_store final : public view_store {
     std::optional<std::string> get(std::string_view key) const override { return into_->get(key); }
     void put(std::string_view key, std::string_view row) override { into_->put(key, row); }
     void erase(std::string_view key) override { into_->erase(key); }
+    void append(std::string_view key, std::string_view row) override { into_->append(key, row); }
     std::vector<std::pair<std::string, std::string>> scan(std::string_view prefix,
                                                           std::string_view after,
                                                           std::size_t limit) const override {

@@ -7,6 +7,7 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/manual_clock.hpp"
 #include "tools/inspect/log_fold.hpp"
+#include "tools/inspect/snapshot_check.hpp"
 
 using namespace berth;
 using inspect::fold_stream;
@@ -193,4 +194,38 @@ TEST_CASE(
     CHECK(stopped[each.stream] == (each.stream == all[0].stream ? 0 : 1));
   }
   CHECK(total.events == events);
+}
+
+TEST_CASE("snapshot check: a snapshot that is not what the events give is named, whatever it lacks",
+          "[tools]") {
+  recorded given;
+  const auto begin = [&](const char* name) {
+    given.stream.key = name;
+    given.next = 1;
+    given.append({account::created{"sample", account::role::member, given.time.now()}});
+    given.append({given.token(1)});
+    return fold_stream(given.log, given.stream).value();
+  };
+  const auto save = [&](const inspect::folded_state& of, std::uint64_t upto, std::uint32_t build,
+                        const std::string& state) {
+    given.log.save_snapshot({given.stream, {upto}, of.at, build, state});
+  };
+  constexpr auto build = account::aggregate::fold_version;
+  const auto good = begin("acct_good");
+  save(good, 2, build, good.state);
+  const auto changed = begin("acct_changed");
+  save(changed, 2, build, good.state + "x");
+  const auto beyond = begin("acct_beyond");
+  save(beyond, 3, build, beyond.state);
+  const auto older = begin("acct_older");
+  save(older, 2, build + 1, "of another build");
+  begin("acct_without");
+  const auto report = inspect::compare_snapshots(given.log).value();
+  CHECK(report.streams == 5);
+  CHECK(report.snapshots == 2);
+  CHECK(report.other_build == 1);
+  using named = std::pair<stream_id, stream_version>;
+  const std::vector<named> wrong{{{aggregate_kind::account, "acct_changed"}, {2}},
+                                 {{aggregate_kind::account, "acct_beyond"}, {3}}};
+  CHECK(report.different == wrong);
 }

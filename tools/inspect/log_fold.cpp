@@ -19,7 +19,7 @@
 namespace berth::inspect {
 namespace {
 
-constexpr std::size_t commits_a_read = 4'096;
+constexpr std::size_t commits_a_read = 1'024;  // of some hundred bytes, mostly; of 1 MiB at most
 constexpr std::size_t readers = 2;
 constexpr std::size_t reads_ahead = 2;  // of each
 
@@ -52,11 +52,17 @@ class read_ahead {
   }
 
  private:
+  // Nothing may leave a thread but through its queue.
+  commits read_at(position at) const try {
+    if (at > head_) return std::vector<commit>{};
+    return from_.read(at, std::min<std::uint64_t>(commits_a_read, head_.offset - at.offset + 1));
+  } catch (const std::exception& failed) {
+    return journal_error{journal_errc::io, std::string{"reading ahead: "} + failed.what(), at};
+  }
+
   void read_all() {
     for (position at{0, first_};; at.offset += readers * commits_a_read) {
-      auto found = at <= head_ ? from_.read(at, std::min<std::uint64_t>(
-                                                    commits_a_read, head_.offset - at.offset + 1))
-                               : commits{std::vector<commit>{}};
+      auto found = read_at(at);
       const bool is_last = !found || found->empty();
       std::unique_lock lock{mutex_};
       changed_.wait(lock, [this] { return stopping_ || read_.size() < reads_ahead; });

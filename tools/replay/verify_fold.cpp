@@ -10,76 +10,34 @@
 #include "infra/rocksdb/embedded_engine.hpp"
 #include "tools/inspect/log_fold.hpp"
 #include "tools/inspect/queries.hpp"
+#include "tools/inspect/snapshot_check.hpp"
 #include "tools/inspect/stream_fold.hpp"
 
 namespace berth::replay {
 namespace json = boost::json;
-namespace {
-
-constexpr std::size_t streams_per_read = 1024;
-
-// Calls `visit(stream)` until it returns an error.
-template <class Visit>
-std::optional<journal_error> each_stream(const journal& from, Visit visit) {
-  std::optional<stream_id> after;
-  for (;;) {
-    const auto found = from.list_streams(after, streams_per_read);
-    if (!found) return found.error();
-    for (const auto& stream : *found)
-      if (auto error = visit(stream)) return error;
-    if (found->size() < streams_per_read) return {};
-    after = found->back();
-  }
-}
-
-}  // namespace
-
 int verify_fold(const embedded_options& engine, bool as_json) {
   const auto reader = open_reader(engine);
   if (!reader) return inspect::fail(reader.error());
-  const auto& from = (*reader)->journal();
-  // Of each stream the newest snapshot, which a server beside this may replace meanwhile.
-  std::unordered_map<stream_id, snapshot> taken;
-  inspect::fold_told told;
-  const auto error =
-      each_stream(from, [&](const stream_id& stream) -> std::optional<journal_error> {
-        auto newest = from.load_snapshot(stream);
-        if (!newest) return {};
-        told.stops.emplace(stream, newest->upto);
-        taken.emplace(stream, std::move(*newest));
-        return {};
-      });
-  if (error) return inspect::fail(*error);
-  std::uint64_t snapshots = 0, other_build = 0;
-  json::array different;
-  told.at_stop = [&](const stream_id& stream, const inspect::folded_state& folded) {
-    const auto& of = taken.at(stream);
-    if (of.fold_version != folded.fold_version) {
-      ++other_build;
-      return;
-    }
-    ++snapshots;
-    if (folded.version != of.upto || folded.state != of.state)
-      different.push_back(json::object{{"stream", stream.text()}, {"version", of.upto.value}});
-  };
-  const auto folded = inspect::fold_log(from, told);
-  if (!folded) return inspect::fail(folded.error());
-  const auto streams = folded->streams;
+  const auto found = inspect::compare_snapshots((*reader)->journal());
+  if (!found) return inspect::fail(found.error());
   if (as_json) {
-    fmt::print("{}\n", json::serialize(json::object{{"ok", different.empty()},
-                                                    {"streams", streams},
-                                                    {"snapshots", snapshots},
-                                                    {"snapshots_of_other_builds", other_build},
-                                                    {"different", different}}));
+    json::array different;
+    for (const auto& [stream, version] : found->different)
+      different.push_back(json::object{{"stream", stream.text()}, {"version", version.value}});
+    fmt::print("{}\n",
+               json::serialize(json::object{{"ok", different.empty()},
+                                            {"streams", found->streams},
+                                            {"snapshots", found->snapshots},
+                                            {"snapshots_of_other_builds", found->other_build},
+                                            {"different", different}}));
   } else {
     fmt::print("{} streams folded from their first event, {} snapshots compared, {} different\n",
-               streams, snapshots, different.size());
-    for (const auto& each : different)
-      fmt::print("  {} at version {}: the snapshot is not what its events give\n",
-                 each.at("stream").as_string().c_str(),
-                 each.at("version").to_number<std::uint64_t>());
+               found->streams, found->snapshots, found->different.size());
+    for (const auto& [stream, version] : found->different)
+      fmt::print("  {} at version {}: the snapshot is not what its events give\n", stream.text(),
+                 version.value);
   }
-  return different.empty() ? inspect::exit_ok : inspect::exit_corrupt;
+  return found->different.empty() ? inspect::exit_ok : inspect::exit_corrupt;
 }
 
 int state_hashes(const embedded_options& engine, const std::string& against) {
@@ -87,15 +45,15 @@ int state_hashes(const embedded_options& engine, const std::string& against) {
   if (!reader) return inspect::fail(reader.error());
   const auto& from = (*reader)->journal();
   if (against.empty()) {
-    std::map<stream_id, json::object> all;
+    std::map<std::string, json::object> all;
     inspect::fold_told told;
     told.at_end = [&](const stream_id& stream, const inspect::folded_state& folded) {
-      all[stream] = {
+      all[stream.text()] = {
           {"stream", stream.text()}, {"version", folded.version.value}, {"hash", folded.hash}};
     };
     if (auto folded = inspect::fold_log(from, told); !folded) return inspect::fail(folded.error());
     json::array listed;
-    for (auto& [stream, each] : all) listed.push_back(std::move(each));
+    for (auto& [name, each] : all) listed.push_back(std::move(each));
     fmt::print("{}\n", json::serialize(listed));
     return inspect::exit_ok;
   }
