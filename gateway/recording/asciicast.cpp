@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
-#include "gateway/utf8.hpp"
+#include "events/core/utf8.hpp"
 
 namespace berth::gateway {
 

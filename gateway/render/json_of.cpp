@@ -4,7 +4,7 @@
 #include <boost/json.hpp>
 
 #include "gateway/base64.hpp"
-#include "gateway/utf8.hpp"
+#include "events/core/utf8.hpp"
 
 namespace berth::gateway {
 namespace {

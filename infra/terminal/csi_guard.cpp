@@ -1,16 +1,38 @@
 #include "infra/terminal/csi_guard.hpp"
 
 #include <algorithm>
+#include <utility>
+
+#include "events/core/utf8.hpp"
 
 namespace berth {
 
 namespace {
 constexpr char cancel = 0x18, substitute = 0x1a, escape = 0x1b, rubout = 0x7f;
+constexpr std::string_view replacement = "\xEF\xBF\xBD";
 constexpr std::size_t held_bytes_max = 256;
 constexpr std::size_t repeat_max = 10'000;  // more than any row has columns
 
 bool is_control(char byte) {
   return (byte >= 0 && byte < 0x20) || byte == rubout;
+}
+
+bool is_high(char byte) {
+  return static_cast<unsigned char>(byte) >= 0x80;
+}
+
+// U+0080 to U+009F, of well-formed text from `from` on.
+void drop_c1(std::string& text, std::size_t from) {
+  auto to = from;
+  for (auto at = from; at < text.size(); ++at) {
+    const bool is_c1 = text[at] == '\xC2' && at + 1 < text.size() &&
+                       static_cast<unsigned char>(text[at + 1]) < 0xA0;
+    if (is_c1)
+      ++at;
+    else
+      text[to++] = text[at];
+  }
+  text.resize(to);
 }
 
 bool is_digit(char byte) {
@@ -19,8 +41,10 @@ bool is_digit(char byte) {
 }  // namespace
 
 void csi_guard::pass(std::string_view output, emulator& to) {
-  if (place_ == place::text && output.find(escape) == std::string_view::npos)
-    return to.write(output);
+  const bool is_plain = place_ == place::text && cut_.empty() &&
+                        output.find(escape) == std::string_view::npos &&
+                        std::none_of(output.begin(), output.end(), is_high);
+  if (is_plain) return to.write(output);
   while (!output.empty()) {
     if (place_ != place::text) {
       take(output.front(), to);
@@ -28,7 +52,7 @@ void csi_guard::pass(std::string_view output, emulator& to) {
       continue;
     }
     const auto text = output.substr(0, output.find(escape));
-    whole_ += text;
+    take_text(text);
     output.remove_prefix(text.size());
     if (output.empty()) break;
     begin_sequence();
@@ -37,7 +61,22 @@ void csi_guard::pass(std::string_view output, emulator& to) {
   flush(to);
 }
 
+void csi_guard::take_text(std::string_view text) {
+  if (cut_.empty() && std::none_of(text.begin(), text.end(), is_high)) {
+    whole_ += text;
+    return;
+  }
+  const auto all = std::exchange(cut_, {}).append(text);
+  const auto from = whole_.size();
+  bool replaced = false;
+  const auto left = append_utf8(whole_, all, replaced);
+  cut_ = all.substr(all.size() - left);
+  drop_c1(whole_, from);
+}
+
 void csi_guard::begin_sequence() {
+  if (!cut_.empty()) whole_ += replacement;
+  cut_.clear();
   held_ = escape;
   place_ = place::after_escape;
 }
@@ -61,8 +100,11 @@ void csi_guard::take(char byte, emulator& to) {
     leave(byte);
   } else if (is_control(byte)) {
     whole_ += byte;  // executed in the middle of a sequence
+  } else if (is_high(byte)) {
+    place_ = place::text;  // in no sequence: what was held is nothing
+    take_text({&byte, 1});
   } else if (place_ == place::arguments) {
-    const bool is_last = byte < 0 || byte >= 0x40;
+    const bool is_last = byte >= 0x40;
     is_last ? finish(byte, to) : take_argument(byte);
   } else if (byte == '[') {
     held_ += byte;

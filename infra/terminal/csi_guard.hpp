@@ -2,6 +2,8 @@
 // fed to it is tenant input, and it
 //  - writes the seventeenth argument of a sequence beyond its memory: arguments that are too many
 //  go;
+//  - moves the cursor left of the screen for U+0080 to U+009F, and writes beyond its memory there:
+//    text comes to it well-formed and without these;
 //  - never ends when it is to repeat (REP, CSI n b) a character that takes no column: repeating is
 //  the
 //    caller's.
@@ -34,6 +36,7 @@ class csi_guard {
 
  private:
   enum class place : char { text, after_escape, arguments };
+  void take_text(std::string_view text);
   void begin_sequence();
   void take(char byte, emulator& to);
   void take_argument(char byte);
@@ -45,6 +48,7 @@ class csi_guard {
   std::size_t separators_{};
   std::size_t arguments_at_{};  // in held_
   std::string held_;            // of a sequence that is not whole
+  std::string cut_;             // of a character that is not whole
   std::string whole_;           // of one call, to be written at once
 };
 

@@ -12,7 +12,7 @@ namespace {
 
 // RFC 3629. libvterm gives code points, also such as are no characters: of sequences of five and
 // six bytes, and controls, which a client's terminal would obey.
-void append_utf8(std::string& to, std::uint32_t code) {
+void append_character(std::string& to, std::uint32_t code) {
   constexpr std::uint32_t replacement = 0xFFFD;
   const bool is_control = code < 0x20 || (code >= 0x7F && code < 0xA0);
   if (is_control || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) code = replacement;
@@ -79,7 +79,7 @@ int width_of(std::uint32_t code) {
   };
   static thread_local const ruler measuring;
   std::string text = "\rx";
-  append_utf8(text, code);
+  append_character(text, code);
   vterm_input_write(measuring.terminal, text.data(), text.size());
   VTermPos cursor{};
   vterm_state_get_cursorpos(measuring.state, &cursor);
@@ -173,7 +173,7 @@ class vterm_screen : public screen, private csi_guard::emulator {
     if (cell.chars[0] == 0 || cell.chars[0] == second_half) return " ";
     std::string text;
     for (int i = 0; i < VTERM_MAX_CHARS_PER_CELL && cell.chars[i] != 0; ++i)
-      append_utf8(text, cell.chars[i]);
+      append_character(text, cell.chars[i]);
     return text;
   }
 

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "gateway/recording/asciicast.hpp"
-#include "gateway/utf8.hpp"
+#include "events/core/utf8.hpp"
 #include "tests/fuzz/fuzz_target.hpp"
 
 namespace berth::fuzz {
@@ -16,7 +16,7 @@ constexpr auto began = std::chrono::sys_days{std::chrono::year{2026} / 11 / 21};
 std::string well_formed(const std::string& bytes) {
   std::string text;
   bool replaced = false;
-  if (gateway::append_utf8(text, bytes, replaced) > 0) text += "\xEF\xBF\xBD";
+  if (append_utf8(text, bytes, replaced) > 0) text += "\xEF\xBF\xBD";
   return text;
 }
 

@@ -3,7 +3,7 @@
 #include <boost/json.hpp>
 
 #include "gateway/recording/asciicast.hpp"
-#include "gateway/utf8.hpp"
+#include "events/core/utf8.hpp"
 #include "tests/support/gateway_world.hpp"
 
 using namespace berth;

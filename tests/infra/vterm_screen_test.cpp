@@ -63,7 +63,8 @@ TEST_CASE("screen: sequences of six bytes are painted as the replacement charact
       "a\xfd\xad\xad\xad\xad\xad"
       "b");
   const auto picture = screen->snapshot();
-  CHECK(picture.find("a\xef\xbf\xbd"
+  CHECK(picture.find("a\xef\xbf\xbd") != std::string::npos);
+  CHECK(picture.find("\xef\xbf\xbd"
                      "b") != std::string::npos);
   const auto repainted = make_vterm_screen(10, 2);
   repainted->feed(picture);
@@ -76,6 +77,20 @@ TEST_CASE("screen: a control that came as a character is not painted", "[infra]"
   const auto screen = make_vterm_screen(20, 6);
   screen->feed(std::string{"\xc2\0\x9d", 3});
   CHECK(screen->snapshot().find("\xc2\x9d") == std::string::npos);
+}
+
+// It moved the cursor left of the screen, and what came next was written there: any program could
+// end the server.
+TEST_CASE("screen: controls that come as characters leave the cursor inside", "[infra]") {
+  for (const std::string_view left : {"\xc2\x9d", "\xc2\x80", "\xc2\x9f\xc2\x9f"})
+    for (const auto* next : {"\x1b[4X", "x", "\x1b[K", "\x1b[1P", "\x1b[2@", "\b", "\t"})
+      for (const std::size_t piece : {1, 2, 100}) {
+        const auto screen = make_vterm_screen(114, 6);
+        for (auto fed = std::string{left} + next + "ok"; !fed.empty();
+             fed.erase(0, std::min(piece, fed.size())))
+          screen->feed(std::string_view{fed}.substr(0, piece));
+        CHECK(screen->snapshot().find("ok") != std::string::npos);
+      }
 }
 
 // libvterm wrote the seventeenth argument over its own callbacks: any program could end the server.
@@ -116,8 +131,9 @@ TEST_CASE("screen: a character is repeated, but not for ever", "[infra]") {
         painted("\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad"));
   // libvterm never ended: nothing was printed before, or what takes no column.
   CHECK(painted("\x1b[3;;2;b") == painted(""));
-  CHECK(painted("\x1b\xff\n[3;;b") == painted("\n"));
-  CHECK(painted("\x1b+\xdf\x02+[bx") == painted("x"));
+  // Nor is there a sequence any more behind a byte that is in none.
+  CHECK(painted("\x1b\xff\n[3;;b") == painted("\xff\n[3;;b"));
+  CHECK(painted("\x1b+\xdf\x02+[bx") == painted("\xdf\x02+[bx"));
   CHECK(painted("\xe2\x80\x8b\x1b[3b|").find('|') != std::string::npos);
 }
 
@@ -138,8 +154,13 @@ TEST_CASE("guard: what is no danger is not touched, however it is cut", "[infra]
     for (const std::string_view same :
          {"a;\x1b[1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;16m;;;;;;;;;;;;;;;;;;;;b",
           "\x1b]0;t\x07x\x1b\\", "\x1b[?1049h\x1b(0q\x1b[2 q\x1b[>c", "\x1b[12\x18m",
-          "\xe4\xb8\xad\x1b[3\xe4\xb8\xad"})
+          "\xe4\xb8\xad\x1b[3m\xe4\xb8\xad\xc2\xa0\xf0\x9f\x98\x80"})
       CHECK(passed(same, piece) == same);
+    CHECK(passed("a\x1b[3\xe4\xb8\xad\x1b\xe4\xb8\xad", piece) == "a\xe4\xb8\xad\xe4\xb8\xad");
+    CHECK(passed("a\xc2\x9d\xc2\x80"
+                 "b\xc2\x9f\xc2\xa0",
+                 piece) == "ab\xc2\xa0");
+    CHECK(passed("\xe4\xb8\x1b[m\x9d|", piece) == "\xef\xbf\xbd\x1b[m\xef\xbf\xbd|");
     CHECK(passed("\x1b[1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;16;17;18m;", piece) ==
           "\x1b[1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;16m;");
     CHECK(passed("a\x1b[12bc\x1b[b", piece) == "a<12>c<1>");

@@ -1,8 +1,8 @@
-#include "gateway/utf8.hpp"
+#include "events/core/utf8.hpp"
 
 #include <cstdint>
 
-namespace berth::gateway {
+namespace berth {
 namespace {
 
 // Unicode table 3-7: length of a sequence by its first byte, and the range of its second.
@@ -56,4 +56,4 @@ std::size_t append_utf8(std::string& out, std::string_view bytes, bool& replaced
   return 0;
 }
 
-}  // namespace berth::gateway
+}  // namespace berth
