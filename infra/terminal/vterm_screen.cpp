@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "events/core/utf8.hpp"
 #include "infra/terminal/csi_guard.hpp"
 
 namespace berth {
@@ -202,9 +203,12 @@ class vterm_screen : public screen, private csi_guard::emulator {
   // in.
   void set_title(std::string_view title) {
     constexpr std::size_t title_bytes_max = 256;
-    title_.clear();
+    std::string kept;
     for (const char c : title.substr(0, title_bytes_max))
-      if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) title_.push_back(c);
+      if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) kept.push_back(c);
+    title_.clear();
+    bool replaced = false;
+    append_utf8(title_, kept, replaced);  // without a last character that was cut
   }
 
   std::string mouse_mode() const {

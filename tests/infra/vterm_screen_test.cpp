@@ -108,6 +108,14 @@ TEST_CASE("screen: a control sequence with any number of arguments stays inside 
     }
 }
 
+TEST_CASE("screen: a title that is too long ends with a whole character", "[infra]") {
+  std::string title = "t";
+  for (int i = 0; i < 100; ++i) title += "\xe4\xb8\xad";
+  const auto picture = picture_after("\x1b]2;" + title + "\x1b\\ok", 20, 2);
+  CHECK(picture.find(title.substr(0, 256) + "\x1b\\") != std::string::npos);
+  CHECK(picture_after(picture, 20, 2) == picture);
+}
+
 TEST_CASE("screen: any amount of text can be fed at once", "[infra]") {
   const auto screen = make_vterm_screen(10, 2);
   screen->feed(std::string(32 << 20, 'x') + "\r\nok");
