@@ -8,9 +8,10 @@
 namespace berth {
 
 namespace {
-constexpr char cancel = 0x18, substitute = 0x1a, escape = 0x1b, rubout = 0x7f;
+constexpr char bell = 0x07, cancel = 0x18, substitute = 0x1a, escape = 0x1b, rubout = 0x7f;
 constexpr std::string_view replacement = "\xEF\xBF\xBD";
 constexpr std::size_t held_bytes_max = 256;
+constexpr std::size_t string_bytes_max = 4'000;
 constexpr std::size_t repeat_max = 10'000;  // more than any row has columns
 
 bool is_control(char byte) {
@@ -81,7 +82,6 @@ void csi_guard::begin_sequence() {
   place_ = place::after_escape;
 }
 
-// In as few pieces as it came in: libvterm loses a title whose end comes apart from it.
 void csi_guard::flush(emulator& to) {
   if (!whole_.empty()) to.write(whole_);
   whole_.clear();
@@ -94,7 +94,9 @@ void csi_guard::leave(char last) {
 }
 
 void csi_guard::take(char byte, emulator& to) {
-  if (byte == escape) {
+  if (place_ == place::string) {
+    take_string(byte, to);
+  } else if (byte == escape) {
     begin_sequence();
   } else if (byte == cancel || byte == substitute) {
     leave(byte);
@@ -111,11 +113,34 @@ void csi_guard::take(char byte, emulator& to) {
     arguments_at_ = held_.size();
     separators_ = 0;
     place_ = place::arguments;
+  } else if ((byte == ']' || byte == 'P') && held_.size() == 1) {
+    held_ += byte;
+    place_ = place::string;
   } else if (byte >= '0') {
     leave(byte);
   } else if (held_.size() < held_bytes_max) {
     held_ += byte;  // libvterm passes over what it does not know, and takes a [ after it for CSI
   }
+}
+
+void csi_guard::take_string(char byte, emulator& to) {
+  const bool was_escape = held_.back() == escape;
+  if (was_escape && byte != '\\') {  // another sequence ends it
+    held_.pop_back();
+    give_string(to);
+    begin_sequence();
+    return take(byte, to);
+  }
+  held_ += byte;
+  const bool is_end = was_escape || byte == bell || byte == cancel || byte == substitute;
+  if (is_end || held_.size() == string_bytes_max) give_string(to);
+}
+
+void csi_guard::give_string(emulator& to) {
+  place_ = place::text;
+  flush(to);
+  take_text(held_);
+  flush(to);
 }
 
 void csi_guard::take_argument(char byte) {

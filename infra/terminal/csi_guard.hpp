@@ -7,6 +7,8 @@
 //  - never ends when it is to repeat (REP, CSI n b) a character that takes no column: repeating is
 //  the
 //    caller's.
+//  - loses a title whose end comes apart from it: strings (OSC, DCS) come to it whole, up to 4,000
+//    bytes, each by itself.
 // ECMA-48 §5.4: CSI is ESC [, then bytes 30–3F with ; and : between arguments, then 20–2F, then one
 // of 40–7E.
 #pragma once
@@ -35,11 +37,13 @@ class csi_guard {
   void pass(std::string_view output, emulator& to);
 
  private:
-  enum class place : char { text, after_escape, arguments };
+  enum class place : char { text, after_escape, arguments, string };
   void take_text(std::string_view text);
   void begin_sequence();
   void take(char byte, emulator& to);
   void take_argument(char byte);
+  void take_string(char byte, emulator& to);
+  void give_string(emulator& to);
   void finish(char last, emulator& to);
   void leave(char last);
   void flush(emulator& to);

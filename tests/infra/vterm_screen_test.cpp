@@ -108,6 +108,28 @@ TEST_CASE("screen: a control sequence with any number of arguments stays inside 
     }
 }
 
+TEST_CASE("screen: a title is kept wherever its sequence is cut", "[infra]") {
+  const std::string titled = "text\x1b]2;a title\x1b\\\x1b]2;another\x07ok";
+  for (std::size_t cut = 0; cut <= titled.size(); ++cut) {
+    const auto screen = make_vterm_screen(20, 2);
+    screen->feed(std::string_view{titled}.substr(0, cut));
+    screen->feed(std::string_view{titled}.substr(cut));
+    CHECK(screen->snapshot().find("\x1b]2;another\x1b\\") != std::string::npos);
+  }
+  for (std::size_t before = 4'070; before < 4'120; ++before) {
+    const auto screen = make_vterm_screen(20, 2);
+    screen->feed(std::string(before, 'x') + "\x1b]2;a title\x1b\\");
+    CHECK(screen->snapshot().find("\x1b]2;a title\x1b\\") != std::string::npos);
+  }
+}
+
+TEST_CASE("screen: a string without an end takes no more than its due", "[infra]") {
+  const auto screen = make_vterm_screen(20, 2);
+  screen->feed("\x1b]2;" + std::string(100'000, 'x'));
+  screen->feed("\x1b[2J\x1b[Hok");
+  CHECK(screen->snapshot().find("ok") != std::string::npos);
+}
+
 TEST_CASE("screen: a title that is too long ends with a whole character", "[infra]") {
   std::string title = "t";
   for (int i = 0; i < 100; ++i) title += "\xe4\xb8\xad";
