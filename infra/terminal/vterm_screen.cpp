@@ -135,11 +135,25 @@ class vterm_screen : public screen, private csi_guard::emulator {
   }
 
  private:
-  // libvterm takes four bytes of stack for each byte of text it is given at once.
+  // libvterm takes four bytes of stack for each byte of text it is given at once, and prints what
+  // is cut inside a character twice.
   void write(std::string_view bytes) override {
-    constexpr std::size_t at_once = 4'096;
-    for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), at_once)))
-      vterm_input_write(terminal_, bytes.data(), std::min(bytes.size(), at_once));
+    while (!bytes.empty()) {
+      const auto piece = piece_of(bytes);
+      vterm_input_write(terminal_, bytes.data(), piece);
+      bytes.remove_prefix(piece);
+    }
+  }
+
+  // Ends between characters, and in no control sequence (csi_guard: they are shorter).
+  static std::size_t piece_of(std::string_view bytes) {
+    constexpr std::size_t at_once = 4'096, sequence_bytes_max = 512;
+    if (bytes.size() <= at_once) return bytes.size();
+    auto end = at_once;
+    while (end > 1 && (static_cast<unsigned char>(bytes[end]) & 0xC0) == 0x80) --end;
+    const auto sequence = bytes.rfind('\x1b', end - 1);
+    const bool is_near = sequence != std::string_view::npos && end - sequence < sequence_bytes_max;
+    return is_near && sequence > 0 ? sequence : end;
   }
 
   // DECSTBM, DECSLRM. libvterm keeps margins that a resize puts outside, and moves memory by a

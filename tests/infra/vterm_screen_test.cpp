@@ -123,6 +123,18 @@ TEST_CASE("screen: a title is kept wherever its sequence is cut", "[infra]") {
   }
 }
 
+TEST_CASE("screen: much text at once is what it is in pieces", "[infra]") {
+  for (std::size_t before = 4'085; before < 4'100; ++before) {
+    const auto text = std::string(before, 'x') + "\xef\xbf\xbd\xe4\xb8\xad\x1b[1;31mred\x1b[mok";
+    const auto whole = make_vterm_screen(80, 60);
+    whole->feed(text);
+    const auto pieces = make_vterm_screen(80, 60);
+    for (std::size_t at = 0; at < text.size(); at += 100)
+      pieces->feed(std::string_view{text}.substr(at, 100));
+    CHECK(whole->snapshot() == pieces->snapshot());
+  }
+}
+
 TEST_CASE("screen: a string without an end takes no more than its due", "[infra]") {
   const auto screen = make_vterm_screen(20, 2);
   screen->feed("\x1b]2;" + std::string(100'000, 'x'));
