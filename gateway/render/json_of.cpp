@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
-#include "gateway/base64.hpp"
 #include "events/core/utf8.hpp"
+#include "gateway/base64.hpp"
 
 namespace berth::gateway {
 namespace {

@@ -55,9 +55,9 @@ state_store::~state_store() = default;
 journal_result<std::unique_ptr<state_store>> state_store::open(const embedded_options& options) {
   if (auto error = make_folder(options.state_dir())) return *error;
   const auto filling = filling_folder_of(options.state_dir());
-  std::error_code gone_already;
-  std::filesystem::remove_all(filling, gone_already);
-  if (auto error = make_folder(filling)) return *error;
+  std::error_code not_there;  // then a fill says so; nothing in it need last
+  std::filesystem::remove_all(filling, not_there);
+  std::filesystem::create_directory(filling, not_there);
   auto settings = settings_of(options);
   settings.create_if_missing = true;
   auto filter = std::make_unique<command_filter>();

@@ -1,21 +1,44 @@
 // One commit onto a stream's state, and what a state is called by. Internal to the folds.
 #pragma once
 
-#include <openssl/sha.h>
+#include <type_traits>
 
 #include <fmt/format.h>
 
-#include "events/core/aggregate.hpp"
+#include "events/account/aggregate.hpp"
+#include "events/core/checksum.hpp"
+#include "events/environment/aggregate.hpp"
+#include "events/host/aggregate.hpp"
+#include "events/session/aggregate.hpp"
+#include "events/terminal/aggregate.hpp"
 #include "tools/inspect/stream_fold.hpp"
 
 namespace berth::inspect {
 
 inline std::string sha256_hex(const std::string& bytes) {
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest);
   std::string hex;
-  for (const auto byte : digest) hex += fmt::format("{:02x}", byte);
+  for (const auto byte : sha256({bytes})) hex += fmt::format("{:02x}", byte);
   return hex;
+}
+
+// What `run` gives for the std::type_identity of the stream's aggregate, or the error with this
+// code.
+template <class Run>
+auto with_aggregate(const stream_id& stream, journal_errc unknown_kind, Run run)
+    -> decltype(run(std::type_identity<account::aggregate>{})) {
+  switch (stream.kind) {
+    case aggregate_kind::account:
+      return run(std::type_identity<account::aggregate>{});
+    case aggregate_kind::session:
+      return run(std::type_identity<session::aggregate>{});
+    case aggregate_kind::environment:
+      return run(std::type_identity<environment::aggregate>{});
+    case aggregate_kind::terminal:
+      return run(std::type_identity<terminal::aggregate>{});
+    case aggregate_kind::host:
+      return run(std::type_identity<host::aggregate>{});
+  }
+  return journal_error{unknown_kind, stream.text() + ": unknown kind", {}};
 }
 
 // Folds what is within the bound; false once the bound is reached.

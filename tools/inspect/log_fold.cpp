@@ -9,11 +9,6 @@
 #include <thread>
 #include <tuple>
 
-#include "events/account/aggregate.hpp"
-#include "events/environment/aggregate.hpp"
-#include "events/host/aggregate.hpp"
-#include "events/session/aggregate.hpp"
-#include "events/terminal/aggregate.hpp"
 #include "tools/inspect/commit_fold.hpp"
 
 namespace berth::inspect {
@@ -125,21 +120,11 @@ journal_result<fold_total> fold_log(const journal& from, const fold_told& told) 
              streams_of<environment::aggregate>, streams_of<terminal::aggregate>,
              streams_of<host::aggregate>>
       kinds;
-  const auto fold = [&](const commit& one) -> std::optional<journal_error> {
-    switch (one.body.stream.kind) {
-      case aggregate_kind::account:
-        return std::get<streams_of<account::aggregate>>(kinds).fold(one, told);
-      case aggregate_kind::session:
-        return std::get<streams_of<session::aggregate>>(kinds).fold(one, told);
-      case aggregate_kind::environment:
-        return std::get<streams_of<environment::aggregate>>(kinds).fold(one, told);
-      case aggregate_kind::terminal:
-        return std::get<streams_of<terminal::aggregate>>(kinds).fold(one, told);
-      case aggregate_kind::host:
-        return std::get<streams_of<host::aggregate>>(kinds).fold(one, told);
-    }
-    return journal_error{journal_errc::corrupt, one.body.stream.text() + ": unknown kind",
-                         one.at()};
+  const auto fold = [&](const commit& one) {
+    return with_aggregate(one.body.stream, journal_errc::corrupt,
+                          [&]<aggregate A>(std::type_identity<A>) {
+                            return std::get<streams_of<A>>(kinds).fold(one, told);
+                          });
   };
   const auto head = from.head();
   std::array<std::optional<read_ahead>, readers> ahead;

@@ -2,13 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <type_traits>
-
-#include "events/account/aggregate.hpp"
-#include "events/environment/aggregate.hpp"
-#include "events/host/aggregate.hpp"
-#include "events/session/aggregate.hpp"
-#include "events/terminal/aggregate.hpp"
 #include "tools/inspect/commit_fold.hpp"
 
 namespace berth::inspect {
@@ -89,22 +82,9 @@ journal_result<folded_state> fold_as(const journal& from, const stream_id& strea
 
 journal_result<folded_state> fold(const journal& from, const stream_id& stream,
                                   const fold_until& until, std::optional<snapshot> taken) {
-  const auto as = [&]<aggregate A>(std::type_identity<A>) {
+  return with_aggregate(stream, journal_errc::not_found, [&]<aggregate A>(std::type_identity<A>) {
     return fold_as<A>(from, stream, until, start_at<A>(from, std::move(taken)));
-  };
-  switch (stream.kind) {
-    case aggregate_kind::account:
-      return as(std::type_identity<account::aggregate>{});
-    case aggregate_kind::session:
-      return as(std::type_identity<session::aggregate>{});
-    case aggregate_kind::environment:
-      return as(std::type_identity<environment::aggregate>{});
-    case aggregate_kind::terminal:
-      return as(std::type_identity<terminal::aggregate>{});
-    case aggregate_kind::host:
-      return as(std::type_identity<host::aggregate>{});
-  }
-  return journal_error{journal_errc::not_found, stream.text() + ": unknown kind", {}};
+  });
 }
 
 }  // namespace
