@@ -2,6 +2,8 @@
 #include <map>
 #include <random>
 
+#include <rocksdb/db.h>
+
 #include "infra/rocksdb/rocksdb_view_store.hpp"
 #include "infra/rocksdb/view_fill.hpp"
 #include "tests/support/catch.hpp"
@@ -36,12 +38,15 @@ struct state_alone {
   std::unique_ptr<view_store::batch> fill(const view_generation& of) {
     return fill_view(*state, of, views->read(of), small_file_bytes);
   }
-  // What a machine without power keeps: files, which are synced, and no log, which is not.
+  // What a machine without power keeps: files, which are synced, and no log, which is not. At one
+  // moment: a compaction that went on would change what is copied.
   void power_cut() {
     const temporary_folder kept;
+    REQUIRE(state->db().PauseBackgroundWork().ok());
     for (const auto& each : std::filesystem::recursive_directory_iterator{options.state_dir()})
       if (each.is_regular_file() && each.path().extension() != ".log")
         std::filesystem::copy_file(each.path(), kept.path() / each.path().filename());
+    REQUIRE(state->db().ContinueBackgroundWork().ok());
     views.reset();
     state.reset();
     std::filesystem::remove_all(options.state_dir());
