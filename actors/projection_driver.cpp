@@ -47,7 +47,7 @@ void projection_driver::stop() {
   tell_waiters(lock, true);
 }
 
-position projection_driver::projected() const {
+journal_cursor projection_driver::projected() const {
   const std::lock_guard lock{mutex_};
   return projected_;
 }
@@ -58,13 +58,13 @@ bool projection_driver::knows(const std::string& view) const {
   return std::find(names.begin(), names.end(), view) != names.end();
 }
 
-void projection_driver::when_projected(position at, std::chrono::milliseconds wait_max,
+void projection_driver::when_projected(const journal_cursor& at, std::chrono::milliseconds wait_max,
                                        std::function<void(bool)> then) {
   constexpr std::size_t waiters_max = 10'000;
   bool now = false;
   {
     const std::lock_guard lock{mutex_};
-    now = projected_.offset >= at.offset;
+    now = projected_.reaches(at);
     if (!now && !stopping_ && waiters_.size() < waiters_max) {
       waiters_.push_back({at, std::chrono::steady_clock::now() + wait_max, std::move(then)});
       woken_.notify_one();
@@ -114,7 +114,7 @@ void projection_driver::tell_waiters(std::unique_lock<std::mutex>& lock, bool al
   std::vector<std::pair<std::function<void(bool)>, bool>> told;
   const auto now = std::chrono::steady_clock::now();
   std::erase_if(waiters_, [&](waiter& each) {
-    const bool there = projected_.offset >= each.at.offset;
+    const bool there = projected_.reaches(each.at);
     if (!there && !all && each.until > now) return false;
     told.emplace_back(std::move(each.then), there);
     return true;
@@ -165,12 +165,13 @@ bool projection_driver::fill(std::vector<view_target>& filling,
   std::optional<journal_error> failed;
   auto told = std::chrono::steady_clock::now();
   for (;;) {
-    const auto live = projected().offset;
-    const auto upto = live > 0 ? live : log_.head().offset;
+    const auto live = projected();
+    const auto upto = live.empty() ? heads_of(log_) : live;
     const auto first =
-        std::min_element(filling.begin(), filling.end(),
-                         [](const auto& a, const auto& b) { return a.checkpoint < b.checkpoint; });
-    if (first->checkpoint + swap_commits >= upto) break;
+        std::min_element(filling.begin(), filling.end(), [](const auto& a, const auto& b) {
+          return a.checkpoint.commits() < b.checkpoint.commits();
+        });
+    if (first->checkpoint.commits() + swap_commits >= upto.commits()) break;
     const bool ran = run_behind([&] {
       filler.forget_read();
       for (auto& each : filling) {
@@ -181,7 +182,7 @@ bool projection_driver::fill(std::vector<view_target>& filling,
     if (!ran || failed) break;
     if (std::chrono::steady_clock::now() - told < progress_every) continue;
     told = std::chrono::steady_clock::now();
-    progress(first->checkpoint);
+    progress(first->checkpoint.commits());
   }
   const bool kept = !failed && run_behind([&] {
     for (auto& each : filling) {
@@ -205,7 +206,7 @@ bool projection_driver::swap(const std::vector<view_target>& filled,
   while (rebuilding_ && !rebuilds_ended_) {
     woken_.wait_for(lock, progress_every);
     lock.unlock();
-    progress(projected().offset);
+    progress(projected().commits());
     lock.lock();
   }
   return !rebuilds_ended_;
@@ -244,9 +245,11 @@ std::optional<std::vector<rebuilt_view>> projection_driver::rebuild_beside(
     while (!identical) {
       if (!run_behind([&] { identical = swapped->compare_some(); })) return std::nullopt;
     }
-    const auto live = views_.live_generation(each.of.name);
-    const auto checkpoint = views_.checkpoint({each.of.name, live}, view_filler::partition);
-    result.push_back({each.of.name, live, checkpoint ? checkpoint->offset : 0, *identical});
+    const view_generation live{each.of.name, views_.live_generation(each.of.name)};
+    journal_cursor checkpoint;
+    for (std::uint32_t partition = 0; partition < log_.partitions(); ++partition)
+      if (const auto at = views_.checkpoint(live, partition)) checkpoint.set(*at);
+    result.push_back({live.name, live.generation, checkpoint.commits(), *identical});
   }
   return result;
 }

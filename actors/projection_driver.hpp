@@ -21,8 +21,8 @@ namespace berth {
 struct rebuilt_view {
   std::string name;
   std::uint32_t generation{};
-  std::uint64_t checkpoint{};
-  bool identical{};  // same rows as the generation it replaced, at the same checkpoint
+  std::uint64_t checkpoint{};  // how many commits are folded; of one partition its offset
+  bool identical{};            // same rows as the generation it replaced, at the same checkpoints
 };
 
 class projection_driver {
@@ -38,14 +38,15 @@ class projection_driver {
   void start();
   void stop();
 
-  // Calls back true as soon as every live view has folded up to `at`, false after `wait_max`. Any
-  // thread; the callback runs on the driver's thread or, if it is so already, at once.
-  void when_projected(position at, std::chrono::milliseconds wait_max,
+  // Calls back true as soon as every live view has folded up to `at`, false after `wait_max`: a
+  // position waits for its partition alone, heads_of(journal) for all. Any thread; the callback
+  // runs on the driver's thread or, if it is so already, at once.
+  void when_projected(const journal_cursor& at, std::chrono::milliseconds wait_max,
                       std::function<void(bool)> then);
-  position projected() const;
+  journal_cursor projected() const;
 
   // Rebuilds a view (empty: all) beside the live one. Blocks the caller, not the views; nothing if
-  // another rebuild runs or the driver stops.
+  // another rebuild runs or the driver stops. `done` counts commits.
   std::optional<std::vector<rebuilt_view>> rebuild(
       const std::string& name, const std::function<void(std::uint64_t done)>& progress);
   bool knows(const std::string& view) const;
@@ -54,7 +55,7 @@ class projection_driver {
 
  private:
   struct waiter {
-    position at;
+    journal_cursor at;
     std::chrono::steady_clock::time_point until;
     std::function<void(bool)> then;
   };
@@ -81,7 +82,7 @@ class projection_driver {
   mutable std::mutex mutex_;  // after projecting_
   std::condition_variable woken_;
   std::vector<waiter> waiters_;
-  position projected_;
+  journal_cursor projected_;
   bool is_behind_{true};  // the journal
   bool stopping_{};
   bool filling_{};

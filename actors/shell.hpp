@@ -247,6 +247,8 @@ class shell : public mailbox_actor {
     const auto ticket = ++last_ticket_;
     if (auto error = shared_.options.journal.append(body, ticket, listener_)) {
       --last_ticket_;
+      // Somebody else wrote to the stream while this node did not lead it: what is known is old.
+      if (error->code == journal_errc::conflict && pending_.empty()) loaded_ = false;
       return refuse(*request, to_rejection(*error));
     }
     if (BERTH_MUTANT(ack_before_sync))

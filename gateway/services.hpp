@@ -14,6 +14,7 @@
 #include "actors/ports/clock.hpp"
 #include "actors/ports/environment_host.hpp"
 #include "events/core/journal.hpp"
+#include "events/core/journal_cursor.hpp"
 #include "gateway/auth/hmac.hpp"
 #include "projections/view_store.hpp"
 
@@ -29,9 +30,9 @@ struct services {
   std::array<std::uint8_t, 32> server_key{};  // signs JWTs, derives API token secrets
   std::function<std::string()> metrics;       // Prometheus text format
   std::function<bool()> ready;                // serving commands
-  // Calls back when every live view has folded up to the position, or after the deadline with
-  // false.
-  std::function<void(position, std::chrono::milliseconds, std::function<void(bool)>)>
+  // Calls back when every live view has folded up to the cursor, in each of its partitions, or
+  // after the deadline with false.
+  std::function<void(const journal_cursor&, std::chrono::milliseconds, std::function<void(bool)>)>
       when_projected;
   // Random bytes, for ids nobody chose; a simulation gives a seeded source.
   std::function<void(std::span<std::uint8_t>)> random = fill_random;

@@ -1,5 +1,7 @@
 #include "projections/activity.hpp"
 
+#include <tuple>
+
 #include "events/core/codec.hpp"
 #include "events/core/match.hpp"
 #include "events/environment/aggregate.hpp"
@@ -11,17 +13,22 @@
 namespace berth {
 namespace {
 
+// The newest stays, whichever of the environment's and its terminals' streams is folded first.
 void record(view& rows, const std::string& environment, timestamp at, std::string_view kind) {
+  const auto key = keys::join("environment", environment);
+  const auto known = rows.get(key);
+  const auto last = known ? decode_activity(*known) : std::nullopt;
+  if (last && std::tie(last->at, last->kind) >= std::tie(at, kind)) return;
   fb::views::ActivityT t;
   t.at_us = to_us(at);
   t.kind = kind;
-  rows.put(keys::join("environment", environment), codec::pack<fb::views::Activity>(t));
+  rows.put(key, codec::pack<fb::views::Activity>(t));
 }
 
 class activity : public projection {
  public:
   std::string_view name() const override { return activity_name; }
-  std::uint32_t version() const override { return 1; }
+  std::uint32_t version() const override { return 2; }
 
   void fold(view& rows, const commit& happened) const override {
     const auto& stream = happened.body.stream;

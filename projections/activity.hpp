@@ -1,4 +1,5 @@
-// When an environment was last used, and how. Rows: environment/<id>.
+// When an environment was last used, and how: of its own events and its terminals' the newest, of
+// several at once the last kind by name. Rows: environment/<id>.
 #pragma once
 
 #include <memory>

@@ -32,14 +32,14 @@ std::string encode_audit(const commit_body& body, const account_id& owner) {
 class audit : public projection {
  public:
   std::string_view name() const override { return audit_name; }
-  std::uint32_t version() const override { return 1; }
+  std::uint32_t version() const override { return 2; }
 
   void fold(view& rows, const commit& happened) const override {
     const auto& body = happened.body;
     if (body.stream.kind == aggregate_kind::host || (body.by.is_system && body.events.empty()))
       return;
     const auto owner = owner_of(rows, happened);
-    const auto place = keys::newest_first(happened.at());
+    const auto place = keys::newest_first(happened.envelope.time, happened.at());
     rows.append(keys::join("commit", place), encode_audit(body, owner));
     if (owner) rows.append(keys::join("account", owner.value, place), "1");
   }

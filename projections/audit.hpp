@@ -2,8 +2,8 @@
 //   commit/<newest first>               one a commit
 //   account/<account>/<newest first>    index by the account the stream belongs to
 //   owner/<stream>                      owners.hpp
-// What a host records about itself, and what Berth found to need no change, is not of interest
-// here.
+// Newest by commit time. What a host records about itself, and what Berth found to need no change,
+// is not of interest here.
 #pragma once
 
 #include <memory>

@@ -16,14 +16,14 @@ constexpr std::string_view present = "1";  // the value of an index row
 
 void index_environment(view& rows, const std::string& id, const environment::state& now) {
   const auto& account = now.account.value;
+  const auto named = keys::join("environment-name", account, now.name, id);
   if (now.status == environment::status::deleted) {
     rows.erase(keys::join("environments", account, id));
-    const auto name = keys::join("environment-name", account, now.name);
-    if (rows.get(name) == id) rows.erase(name);
+    rows.erase(named);
     rows.put(keys::join("deleted", account, id), present);
   } else if (now.status == environment::status::creating) {
     rows.put(keys::join("environments", account, id), present);
-    rows.put(keys::join("environment-name", account, now.name), id);
+    rows.put(named, present);
   }
 }
 
@@ -75,6 +75,13 @@ void fold_session(view& rows, const commit& happened) {
   save_state<A>(rows, keys::join("session", id), now);
 }
 
+// Names of accounts and ids of tokens are unique, by derivation. Were they not, the least account
+// would have them, whichever is folded first.
+void put_least(view& rows, const std::string& key, const std::string& account) {
+  const auto known = rows.get(key);
+  if (!known || account < *known) rows.put(key, account);
+}
+
 void fold_account_event(view& rows, const std::string& id, const account::event& event) {
   using A = account::aggregate;
   const auto change = [&](const std::string& key) {
@@ -84,12 +91,12 @@ void fold_account_event(view& rows, const std::string& id, const account::event&
       match{
           [&](const account::created& e) {
             change(keys::join("account", id));
-            rows.put(keys::join("account-name", e.name), id);
+            put_least(rows, keys::join("account-name", e.name), id);
           },
           [&](const account::disabled&) { change(keys::join("account", id)); },
           [&](const account::token_issued& e) {
             change(keys::join("token", id, e.token.value));
-            rows.put(keys::join("token-account", e.token.value), id);
+            put_least(rows, keys::join("token-account", e.token.value), id);
           },
           [&](const account::token_revoked& e) { change(keys::join("token", id, e.token.value)); },
           [](const auto&) {},  // names: the environments' own streams say what exists
@@ -100,7 +107,7 @@ void fold_account_event(view& rows, const std::string& id, const account::event&
 class catalog : public projection {
  public:
   std::string_view name() const override { return catalog_name; }
-  std::uint32_t version() const override { return 1; }
+  std::uint32_t version() const override { return 2; }
 
   void fold(view& rows, const commit& happened) const override {
     if (happened.body.events.empty()) return;

@@ -34,6 +34,21 @@ std::optional<environment_row> environment_of(const view& catalog, const view& a
   return row;
 }
 
+// The newest that has the name: its predecessor's end may be folded later than its own beginning.
+std::optional<environment_row> named_environment(const view& catalog, const view& activity,
+                                                 const account_id& account,
+                                                 const std::string& name) {
+  constexpr std::size_t namesakes_max = 100;
+  std::optional<environment_row> newest;
+  const auto prefix = keys::below("environment-name", account.value, name);
+  for (const auto& [key, present] : catalog.scan(prefix, "", namesakes_max)) {
+    auto row = environment_of(catalog, activity, key.substr(prefix.size()));
+    if (row && (!newest || newest->state.created_at < row->state.created_at))
+      newest = std::move(row);
+  }
+  return newest;
+}
+
 }  // namespace
 
 page<environment_row> list_environments(const view_store& views, const account_id& account,
@@ -70,13 +85,9 @@ std::optional<environment_row> find_environment(const view_store& views, const a
   const auto catalog = live(views, catalog_name);
   const auto activity = live(views, activity_name);
   // Ids hold a '_', names cannot.
-  auto id = id_or_name;
-  if (id.find('_') == std::string::npos) {
-    const auto named = catalog->get(keys::join("environment-name", account.value, id_or_name));
-    if (!named) return std::nullopt;
-    id = *named;
-  }
-  auto row = environment_of(*catalog, *activity, id);
+  if (id_or_name.find('_') == std::string::npos)
+    return named_environment(*catalog, *activity, account, id_or_name);
+  auto row = environment_of(*catalog, *activity, id_or_name);
   if (!row || row->state.account != account) return std::nullopt;
   return row;
 }

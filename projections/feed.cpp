@@ -9,7 +9,7 @@ namespace {
 class feed : public projection {
  public:
   std::string_view name() const override { return feed_name; }
-  std::uint32_t version() const override { return 1; }
+  std::uint32_t version() const override { return 2; }
 
   void fold(view& rows, const commit& happened) const override {
     if (happened.body.events.empty()) return;

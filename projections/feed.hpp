@@ -1,6 +1,7 @@
 // What happened in an account, in journal order. Rows:
 //   account/<account>/<position>    stream; the events are read from the journal, which has them
-//   anyway owner/<stream>                  owners.hpp
+//                                   anyway
+//   owner/<stream>                  owners.hpp
 #pragma once
 
 #include <memory>

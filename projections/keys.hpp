@@ -41,16 +41,22 @@ std::string below(std::string_view first, const Parts&... parts) {
   return join(first, parts...) + '/';
 }
 
-// Offset before partition: the order of one partition is the order of the key.
-inline std::string of(position at) {
-  return hex(at.offset) + hex(at.partition).substr(8);
+// Partition before offset: the positions of a partition are a range of keys, in their order.
+inline std::string of_partition(std::uint32_t partition) {
+  return hex(partition).substr(8);
 }
-inline std::string newest_first(position at) {
-  return hex(~at.offset) + hex(at.partition).substr(8);
+inline std::string of(position at) {
+  return of_partition(at.partition) + hex(at.offset);
 }
 inline position parse_position(std::string_view key) {
   if (key.size() != 24) return {};
-  return {static_cast<std::uint32_t>(parse_hex(key.substr(16))), parse_hex(key.substr(0, 16))};
+  return {static_cast<std::uint32_t>(parse_hex(key.substr(0, 8))), parse_hex(key.substr(8))};
+}
+// The order of all partitions, by commit time; within one partition, where it never decreases, by
+// offset.
+inline std::string newest_first(timestamp committed, position at) {
+  return hex(~static_cast<std::uint64_t>(to_us(committed))) + hex(~at.offset) +
+         of_partition(at.partition);
 }
 
 }  // namespace berth::keys

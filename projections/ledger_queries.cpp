@@ -1,5 +1,4 @@
-// Questions usage, billing, audit and feed answer.
-#include "projections/feed.hpp"
+// Questions usage, billing and audit answer.
 #include "projections/keys.hpp"
 #include "projections/money.hpp"
 #include "projections/paging.hpp"
@@ -137,37 +136,6 @@ page<audit_row> audit_of_all(const view_store& views, const std::string& after, 
   return page_of<audit_row>(
       *live(views, audit_name), "commit/", after, limit,
       [](const std::string&, const std::string& row) { return decode_audit(row); });
-}
-
-journal_result<std::vector<commit>> feed(const view_store& views, const journal& from,
-                                         const account_id& account, position after,
-                                         std::size_t limit) {
-  const auto rows = live(views, feed_name);
-  const auto prefix = keys::below("account", account.value);
-  std::vector<commit> out;
-  for (const auto& [key, stream] :
-       rows->scan(prefix, prefix + keys::of(after), std::min(limit, page_items_max))) {
-    auto found = from.read(keys::parse_position(std::string_view{key}.substr(prefix.size())), 1);
-    if (!found) return found.error();
-    for (auto& happened : *found) out.push_back(std::move(happened));
-  }
-  return out;
-}
-
-journal_result<std::vector<commit>> feed_of_all(const journal& from, position after,
-                                                std::size_t limit) {
-  std::vector<commit> out;
-  limit = std::clamp<std::size_t>(limit, 1, page_items_max);
-  while (out.size() < limit) {
-    auto found = from.read({after.partition, after.offset + 1}, limit);
-    if (!found) return found.error();
-    if (found->empty()) break;
-    after = found->back().at();
-    for (auto& happened : *found) {
-      if (!happened.body.events.empty() && out.size() < limit) out.push_back(std::move(happened));
-    }
-  }
-  return out;
 }
 
 }  // namespace berth::queries

@@ -1,6 +1,10 @@
-// A projection answers one question by folding every commit of the journal, in offset order, into
-// rows. fold is pure: the same commits give the same rows, to the byte. It never skips and never
-// refuses.
+// A projection answers one question by folding every commit of the journal into rows. fold is pure:
+// the same commits give the same rows, to the byte. It never skips and never refuses.
+//
+// Commits come in offset order within a partition, and in any order between partitions. A stream is
+// of one partition; that two are of the same is an accident. So a row is folded from one stream, or
+// in a way that does not depend on whose turn it is: a sum, the newest by the events' own time, the
+// least.
 #pragma once
 
 #include <cstdint>

@@ -31,7 +31,8 @@ projector::projector(const journal& from, view_store& views, std::vector<const p
     // took swaps back, rows of the generations behind.
     views_.drop_others(live.of);
     const auto stored = views_.read(live.of)->get(view_filler::version_key);
-    const bool usable = live.checkpoint == 0 ? !stored : stored == std::to_string(fold->version());
+    const bool usable =
+        live.checkpoint.empty() ? !stored : stored == std::to_string(fold->version());
     if (usable) {
       of.live = live;
     } else {
@@ -43,24 +44,28 @@ projector::projector(const journal& from, view_store& views, std::vector<const p
 
 view_target projector::opened(const projection& fold, const std::string& name,
                               std::uint32_t generation) const {
-  const view_generation of{name, generation};
-  const auto checkpoint = views_.checkpoint(of, partition);
-  if (BERTH_MUTANT(last_commit_folded_again_at_start) && checkpoint)
-    return {&fold, of, checkpoint->offset - 1};
-  return {&fold, of, checkpoint ? checkpoint->offset : 0};
+  view_target found{&fold, {name, generation}};
+  const auto partitions = journal_.partitions();
+  for (std::uint32_t partition = 0; partition < partitions; ++partition) {
+    auto checkpoint = views_.checkpoint(found.of, partition);
+    if (!checkpoint) continue;
+    if (BERTH_MUTANT(last_commit_folded_again_at_start)) --checkpoint->offset;
+    found.checkpoint.set(*checkpoint);
+  }
+  return found;
 }
 
 void projector::begin_rebuild(entry& of) {
   const auto generation = views_.live_generation(of.name) + 1;
   views_.drop({of.name, generation});
-  of.next = view_target{of.fold, {of.name, generation}, 0};
+  of.next = view_target{of.fold, {of.name, generation}};
   of.lent = false;
 }
 
 journal_result<bool> projector::finish_rebuild(entry& of) {
   BERTH_ASSERT(of.next.has_value());
-  const auto reached = of.live ? of.live->checkpoint : journal_.head(partition).offset;
-  if (of.next->checkpoint < reached) return false;
+  if (!of.next->checkpoint.reaches(of.live ? of.live->checkpoint : heads_of(journal_)))
+    return false;
   const auto old = views_.live_generation(of.name);
   of.swapped.reset();
   if (of.live && of.live->checkpoint == of.next->checkpoint)
@@ -90,7 +95,7 @@ journal_result<std::size_t> projector::step(std::size_t limit) {
     if (!of.next || of.lent) continue;
     // What is rebuilt ends where the live one is, to be compared with it, and is faster than it.
     const auto folded = of.live ? filler_.advance(*of.next, 2 * limit, of.live->checkpoint)
-                                : filler_.advance(*of.next, limit, ~0ULL);
+                                : filler_.advance(*of.next, limit, heads_of(journal_));
     if (!folded) return folded.error();
     most = std::max(most, *folded);
   }
@@ -168,17 +173,20 @@ journal_result<bool> projector::rebuild(const std::string& name) {
   return catch_up();
 }
 
-position projector::projected() const {
-  position least{partition, ~std::uint64_t{0}};
+journal_cursor projector::projected() const {
+  std::optional<journal_cursor> least;
   for (const auto& of : entries_) {
-    least.offset = std::min(least.offset, of.live ? of.live->checkpoint : 0);
+    if (!of.live) return {};
+    if (least)
+      least->go_back_to(of.live->checkpoint);
+    else
+      least = of.live->checkpoint;
   }
-  return entries_.empty() ? position{} : least;
+  return least.value_or(journal_cursor{});
 }
 
 bool projector::caught_up() const {
-  const auto head = journal_.head(partition);
-  return projected().offset >= head.offset &&
+  return projected().reaches(heads_of(journal_)) &&
          std::all_of(entries_.begin(), entries_.end(),
                      [](const entry& of) { return of.live.has_value(); });
 }

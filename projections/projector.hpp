@@ -1,16 +1,19 @@
 // Keeps every view up to date with the journal, and rebuilds views beside the live ones.
 //
-//   journal   1 2 3 4 5 6 7 8 9
-//   catalog   live generation 1 |---------> checkpoint 7
-//             generation 2 |--> 3            a rebuild: read by nobody; swapped in when it reaches
-//             the live one
+//   partition 0   1 2 3 4 5 6 7 8 9
+//   catalog       live generation 1 |---------> checkpoint 7
+//                 generation 2 |--> 3       a rebuild: read by nobody; swapped in when it reaches
+//                                           the live one, in every partition
 //
 // Rules
-//  V1  Each commit is folded into each generation exactly once, in offset order: offset ==
-//  checkpoint + 1, asserted. V2  Rows and checkpoint of a batch are one atomic write; a crash
-//  between batches repeats nothing and skips nothing. V3  A view whose stored version is not this
-//  build's is never folded further: it is rebuilt and swapped; until
-//      then caught_up() is false.
+//  V1  Each commit is folded into each generation exactly once, those of a partition in offset
+//      order: offset == checkpoint of that partition + 1, asserted. Partitions take turns, in no
+//      promised order: rows are the same whatever it was (projection.hpp).
+//  V2  Rows and checkpoints of a batch are one atomic write; a crash between batches repeats
+//  nothing
+//      and skips nothing.
+//  V3  A view whose stored version is not this build's is never folded further: it is rebuilt and
+//      swapped; until then caught_up() is false.
 //  V4  Folds have no side effects, so a rebuild repeats none.
 // Pure over its ports: no thread, no clock. One thread calls it (berthd's projector thread,
 // berth-replay, tests).
@@ -41,7 +44,6 @@ struct view_comparison {
 class projector {
  public:
   static constexpr std::size_t batch_commits_max = 1000;  // folded and written at once
-  static constexpr std::uint32_t partition = view_filler::partition;
 
   // `folds` defaults to the product's. Both ports outlive the projector.
   projector(const journal& from, view_store& views);
@@ -63,13 +65,13 @@ class projector {
   // alone; what was filled is taken back, and step() goes on from there.
   std::vector<view_target> lend_rebuild(const std::string& name = {});
   void take_back(const std::vector<view_target>& filled);
-  // Of the last swap of a view, once; nothing if the two were not at the same checkpoint.
+  // Of the last swap of a view, once; nothing if the two were not at the same checkpoints.
   std::optional<view_comparison> take_comparison(const std::string& name);
   // start_rebuild and catch_up.
   journal_result<bool> rebuild(const std::string& name = {});
 
-  // The position every live view has folded; read-your-writes waits for it.
-  position projected() const;
+  // What every live view has folded, of each partition; read-your-writes waits for it.
+  journal_cursor projected() const;
   bool caught_up() const;
   std::vector<std::string> names() const;
 

@@ -14,6 +14,7 @@
 
 #include "events/account/aggregate.hpp"
 #include "events/core/journal.hpp"
+#include "events/core/journal_cursor.hpp"
 #include "events/environment/aggregate.hpp"
 #include "events/session/aggregate.hpp"
 #include "events/terminal/aggregate.hpp"
@@ -120,13 +121,15 @@ page<audit_row> audit(const view_store& views, const account_id& account, const 
                       std::size_t limit);
 page<audit_row> audit_of_all(const view_store& views, const std::string& after, std::size_t limit);
 
-// The commits with events of one account's streams after a position, oldest first. An empty answer:
-// none yet.
+// The commits with events of one account's streams behind a cursor, at most `limit`. Those of a
+// partition come in their order and none is left out; those of several are merged by commit time,
+// as far as they are folded. The cursor behind a commit is the one before it, set to its position.
+// An empty answer: none yet.
 journal_result<std::vector<commit>> feed(const view_store& views, const journal& from,
-                                         const account_id& account, position after,
+                                         const account_id& account, const journal_cursor& after,
                                          std::size_t limit);
 // Of all accounts, hosts included; straight from the journal, so never behind it.
-journal_result<std::vector<commit>> feed_of_all(const journal& from, position after,
+journal_result<std::vector<commit>> feed_of_all(const journal& from, const journal_cursor& after,
                                                 std::size_t limit);
 
 }  // namespace berth::queries

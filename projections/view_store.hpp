@@ -1,6 +1,6 @@
-// Where views live: ordered rows by key, and a checkpoint written with them in one atomic batch.
-// A projection sees only a `view` (its own rows); the store, the generations and the checkpoint are
-// the projector's.
+// Where views live: ordered rows by key, and a checkpoint of each partition written with them in
+// one atomic batch. A projection sees only a `view` (its own rows); the store, the generations and
+// the checkpoint are the projector's.
 #pragma once
 
 #include <cstdint>
@@ -52,11 +52,13 @@ class view_store {
       const view_generation& of) const = 0;  // read only: put and erase assert
   // The rows as they are now, whatever is written or dropped later; read only.
   virtual std::unique_ptr<view> snapshot(const view_generation& of) const = 0;
-  // Batches over a generation, one after the other; commit() writes rows and checkpoint atomically,
-  // unsynced (rebuildable). Of one generation only one may be written by.
+  // Batches over a generation, one after the other; commit() writes rows and checkpoints
+  // atomically, unsynced (rebuildable). Checkpoints are of different partitions, at least one; what
+  // is told of no partition stays as it was. Of one generation only one may be written by.
   class batch : public view {
    public:
-    virtual journal_result<bool> commit(position checkpoint) = 0;
+    virtual journal_result<bool> commit(std::span<const position> checkpoints) = 0;
+    journal_result<bool> commit(position only) { return commit(std::span{&only, 1}); }
     virtual journal_result<bool> keep() { return true; }  // of fill()
   };
   virtual std::unique_ptr<batch> write(const view_generation& of) = 0;
@@ -64,18 +66,18 @@ class view_store {
   // write, and a fraction of the work. After an error nothing is folded further: some may be kept.
   struct batch_at {
     batch* rows{};
-    position checkpoint;
+    std::vector<position> checkpoints;
   };
   virtual journal_result<bool> commit_all(std::span<const batch_at> all) {
     for (const auto& each : all)
-      if (auto done = each.rows->commit(each.checkpoint); !done) return done;
+      if (auto done = each.rows->commit(each.checkpoints); !done) return done;
     return true;
   }
-  // The same for a new generation that nobody reads yet: cheaper, and without a checkpoint, to be
+  // The same for a new generation that nobody reads yet: cheaper, and without checkpoints, to be
   // begun again after a crash, until the batch's keep() was called.
   virtual std::unique_ptr<batch> fill(const view_generation& of) { return write(of); }
   virtual journal_result<bool> swap_live(const std::string& name, std::uint32_t generation) = 0;
-  // Deletes rows and checkpoint; what is written afterwards is never lost before this is.
+  // Deletes rows and checkpoints; what is written afterwards is never lost before this is.
   virtual void drop(const view_generation& of) = 0;
   virtual void drop_others(const view_generation& than) = 0;  // every generation of its name
 };

@@ -17,4 +17,25 @@ std::optional<position> parse_position(std::string_view text) {
   return position{static_cast<std::uint32_t>(*partition), *offset};
 }
 
+std::string cursor_text(const journal_cursor& of) {
+  if (of.empty()) return position_text({});
+  std::string text;
+  for (const auto& at : of.places()) text += (text.empty() ? "" : "_") + position_text(at);
+  return text;
+}
+
+std::optional<journal_cursor> parse_cursor(std::string_view text) {
+  journal_cursor found;
+  if (parse_position(text) == position{}) return found;
+  for (std::optional<std::uint32_t> before;;) {
+    const auto end = text.find('_');
+    const auto at = parse_position(text.substr(0, end));
+    if (!at || at->offset == 0 || (before && at->partition <= *before)) return {};
+    found.set(*at);
+    if (end == std::string_view::npos) return found;
+    before = at->partition;
+    text.remove_prefix(end + 1);
+  }
+}
+
 }  // namespace berth::gateway

@@ -15,7 +15,7 @@ constexpr std::uint64_t events_wait_ms_max = 30'000;
 constexpr std::chrono::milliseconds off_the_kernel{0};
 
 struct feed_choice {
-  position after;
+  journal_cursor after;
   std::size_t limit{};
   std::chrono::milliseconds within{};
   bool all{};
@@ -27,7 +27,7 @@ class feed_wait : public std::enable_shared_from_this<feed_wait> {
       : with_(with),
         account_(asked.by->account),
         request_id_(asked.request_id),
-        choice_(choice),
+        choice_(std::move(choice)),
         done_(std::move(done)) {}
 
   // Lives by its timer: when that ends, by time, by an answer or with the gateway, so does this.
@@ -47,8 +47,8 @@ class feed_wait : public std::enable_shared_from_this<feed_wait> {
   void look_soon() {
     if (scheduled_.exchange(true)) return;
     const auto self = shared_from_this();
-    const auto head = with_.given.journal.head();
-    with_.given.when_projected(head, projected_wait_soft, [self](bool) {
+    const auto heads = heads_of(with_.given.journal);
+    with_.given.when_projected(heads, projected_wait_soft, [self](bool) {
       self->with_.timers(off_the_kernel, [self] { self->look(self->choice_.within.count() == 0); });
     });
   }
@@ -70,10 +70,12 @@ class feed_wait : public std::enable_shared_from_this<feed_wait> {
 
   response render(const std::vector<commit>& commits) const {
     boost::json::array items;
-    for (const auto& one : commits)
-      for (auto& item : event_items(one)) items.push_back(std::move(item));
-    const auto next = commits.empty() ? choice_.after : commits.back().at();
-    return json_response(200, {{"items", std::move(items)}, {"next_token", position_text(next)}});
+    auto next = choice_.after;
+    for (const auto& one : commits) {
+      next.set(one.at());
+      for (auto& item : event_items(one, next)) items.push_back(std::move(item));
+    }
+    return json_response(200, {{"items", std::move(items)}, {"next_token", cursor_text(next)}});
   }
 
   const api& with_;
@@ -88,22 +90,27 @@ class feed_wait : public std::enable_shared_from_this<feed_wait> {
   std::shared_ptr<void> follow_;
 };
 
+bool is_of(const journal& log, const journal_cursor& at) {
+  return at.empty() || at.places().back().partition < log.partitions();
+}
+
 }  // namespace
 
 void list_events(const api& with, request asked, respond done) {
   query_fields query(asked);
   feed_choice choice;
-  const auto after = query.text("after", cursor_bytes_max);
-  const auto at = after == "now"  ? with.given.journal.head()
-                  : after.empty() ? position{}
-                                  : parse_position(after).value_or(position{~0U, 0});
-  if (at.partition >= with.given.journal.partitions())
+  const auto after = query.text("after", feed_cursor_bytes_max);
+  const auto at = after == "now"  ? heads_of(with.given.journal)
+                  : after.empty() ? journal_cursor{}
+                                  : parse_cursor(after);
+  if (!at || !is_of(with.given.journal, *at))
     query.refuse("after", "must be a cursor this server gave, or now");
-  choice.after = at;
+  else
+    choice.after = *at;
   choice.limit = query.number_or("limit", {1, page_limit_max}, page_limit_default);
   choice.within = std::chrono::milliseconds{query.number_or("wait_ms", {0, events_wait_ms_max}, 0)};
   if (!wants_all_or_refuse(asked, query, choice.all, done)) return;
-  std::make_shared<feed_wait>(with, asked, choice, std::move(done))->begin();
+  std::make_shared<feed_wait>(with, asked, std::move(choice), std::move(done))->begin();
 }
 
 }  // namespace berth::gateway::routes

@@ -14,6 +14,7 @@ std::span<const route> route_table() {
       route{"GET", "/ready", open, ready},
       route{"GET", "/metrics", open, metrics},
       route{"GET", "/openapi.yaml", open, openapi},
+      route{"GET", "/schemas/{file}", open, show_schema},
       route{"GET", "/api/v1/host", user, show_host},
       route{"GET", "/api/v1/ws", open, upgrade_websocket},
 

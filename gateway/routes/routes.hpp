@@ -14,6 +14,7 @@ BERTH_ROUTE(live);
 BERTH_ROUTE(ready);
 BERTH_ROUTE(metrics);
 BERTH_ROUTE(openapi);
+BERTH_ROUTE(show_schema);
 BERTH_ROUTE(show_host);
 
 BERTH_ROUTE(create_account);  // accounts

@@ -1,5 +1,6 @@
-// What the server says about itself: / /health /live /ready /metrics /openapi.yaml /api/v1/host
-#include "gateway/openapi.hpp"
+// What the server says about itself: / /health /live /ready /metrics /openapi.yaml /schemas/{file}
+// /api/v1/host
+#include "gateway/embedded.hpp"
 #include "gateway/render/json_of.hpp"
 #include "gateway/routes/routes.hpp"
 #include "gateway/routes/support.hpp"
@@ -54,7 +55,15 @@ void metrics(const api& with, request, respond done) {
 }
 
 void openapi(const api&, request, respond done) {
-  done(text_response(std::string(openapi_yaml()), "application/yaml"));
+  done(text_response(std::string(*embedded_text("openapi.yaml")), "application/yaml"));
+}
+
+void show_schema(const api&, request asked, respond done) {
+  const auto& name = asked.parameters.at("file");
+  const auto text = name.ends_with(".fbs") ? embedded_text(name) : std::nullopt;
+  if (!text)
+    return refuse(asked, done, reject(rejection_code::not_found, "no such schema", "file"));
+  done(text_response(std::string(*text), "text/plain; charset=utf-8"));
 }
 
 void show_host(const api& with, request, respond done) {

@@ -174,13 +174,11 @@ void when_views_ready(const api& with, const request& asked, const respond& done
                       std::function<void()> go_on) {
   const auto* after = header(asked, "berth-after");
   if (!after) {
-    return with.given.when_projected(with.given.journal.head(), projected_wait_soft,
+    return with.given.when_projected(heads_of(with.given.journal), projected_wait_soft,
                                      [go_on = std::move(go_on)](bool) { go_on(); });
   }
-  const auto at = parse_position(*after);
-  const bool known = at && at->partition < with.given.journal.partitions() &&
-                     *at <= with.given.journal.head(at->partition);
-  if (!known)
+  const auto at = parse_cursor(*after);
+  if (!at || !heads_of(with.given.journal).reaches(*at))
     return refuse(
         asked, done,
         reject(rejection_code::invalid_argument,

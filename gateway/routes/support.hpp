@@ -57,8 +57,8 @@ std::optional<body_fields> fields_or_refuse(const request& asked, const respond&
 template <class A>
 void stamp(response& given, const answer<A>& from);
 
-// Runs `go_on` when the views have folded what the asker has seen: up to Berth-After (else 503
-// after projected_wait_max), or to the present head (softly).
+// Runs `go_on` when the views have folded what the asker has seen: up to Berth-After, a position or
+// a cursor (else 503 after projected_wait_max), or to the present heads (softly).
 void when_views_ready(const api& with, const request& asked, const respond& done,
                       std::function<void()> go_on);
 

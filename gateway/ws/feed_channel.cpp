@@ -19,24 +19,25 @@ constexpr std::chrono::milliseconds projected_max{250};
 }  // namespace
 
 void feed_channel::start(const wire::open& asked) {
-  const auto head = host_.given().journal.head();
-  const auto from =
-      asked.after.empty() ? head : parse_position(asked.after).value_or(position{~0U, 0});
-  if (from.partition >= host_.given().journal.partitions() ||
-      from.offset > host_.given().journal.head(from.partition).offset)
+  const auto heads = heads_of(host_.given().journal);
+  const auto from = asked.after.empty() ? heads : parse_cursor(asked.after);
+  if (!from || !heads.reaches(*from))
     return host_.end_channel(
         number_,
         {"cursor_expired", "the cursor is of another journal: start again without one", {}});
-  after_ = from;
-  if (BERTH_MUTANT(feed_resumes_one_late) && !asked.after.empty()) ++after_.offset;
+  after_ = *from;
+  if (BERTH_MUTANT(feed_resumes_one_late) && !asked.after.empty())
+    after_.set({0, after_.offset(0) + 1});
+  looked_ = after_;
   wire::opened opened;
-  opened.after = position_text(from);
+  opened.after = cursor_text(*from);
   host_.send(number_, std::move(opened), false);
-  following_ = host_.hub().watch_head([strand = host_.strand(), to = weak_from_this()](position) {
-    strand.post([to] {
-      if (auto channel = to.lock()) channel->look_soon();
-    });
-  });
+  following_ = host_.hub().watch_heads(
+      [strand = host_.strand(), to = weak_from_this()](const journal_cursor&) {
+        strand.post([to] {
+          if (auto channel = to.lock()) channel->look_soon();
+        });
+      });
   look_soon();
 }
 
@@ -44,35 +45,42 @@ void feed_channel::look_soon() {
   again_ = true;
   if (looking_) return;
   if (host_.queued_bytes(number_) > queued_bytes_max) return host_.wake_when_drained(number_);
-  const auto head = host_.given().journal.head();
-  if (head.offset <= after_.offset) return;
+  const auto heads = heads_of(host_.given().journal);
+  if (looked_.reaches(heads)) return;
   again_ = false;
   looking_ = true;
-  host_.given().when_projected(head, projected_max,
-                               [strand = host_.strand(), to = weak_from_this()](bool projected) {
-                                 strand.post([to, projected] {
-                                   if (auto channel = to.lock()) channel->look(projected);
-                                 });
-                               });
+  host_.given().when_projected(
+      heads, projected_max,
+      [strand = host_.strand(), to = weak_from_this(), heads](bool projected) {
+        strand.post([to, heads, projected] {
+          if (auto channel = to.lock()) channel->look(heads, projected);
+        });
+      });
 }
 
-void feed_channel::look(bool projected) {
+void feed_channel::look(const journal_cursor& heads, bool projected) {
   looking_ = false;
   const auto& given = host_.given();
   const auto commits =
-      queries::feed(given.views, given.journal, host_.caller().by.account, after_, commits_a_look);
+      queries::feed(given.views, given.journal, host_.caller().by.account, looked_, commits_a_look);
   if (!commits)
     return host_.end_channel(
         number_,
         {std::string(kind_of(commits.error().code).code), utf8_of(commits.error().message), {}});
   for (const auto& happened : *commits) send(happened);
-  if (!projected || commits->size() == commits_a_look || again_) look_soon();
+  const bool is_full = commits->size() == commits_a_look;
+  if (projected && !is_full) looked_.go_on_to(heads);
+  if (!projected || is_full || again_) look_soon();
 }
 
 // All events of a commit but the last name the cursor before it: whoever resumes there gets the
 // whole commit again.
 void feed_channel::send(const commit& happened) {
-  auto items = event_items(happened);
+  const auto before = cursor_text(after_);
+  after_.set(happened.at());
+  looked_.set(happened.at());
+  const auto behind = cursor_text(after_);
+  auto items = event_items(happened, after_);
   for (std::size_t i = 0; i < items.size(); ++i) {
     auto body = boost::json::serialize(items[i]);
     if (body.size() > ws_table_text_bytes_max) {
@@ -80,10 +88,9 @@ void feed_channel::send(const commit& happened) {
       items[i].as_object()["data_omitted"] = true;
       body = boost::json::serialize(items[i]);
     }
-    const auto cursor = i + 1 == items.size() ? happened.at() : after_;
-    host_.send(number_, wire::feed_event{position_text(cursor), std::move(body)}, false);
+    const auto& cursor = i + 1 == items.size() ? behind : before;
+    host_.send(number_, wire::feed_event{cursor, std::move(body)}, false);
   }
-  after_ = happened.at();
 }
 
 void feed_channel::drained() {

@@ -1,8 +1,9 @@
 // The account's events on a channel: everything behind the cursor, then what happens, in journal
-// order, at the pace the client reads. The log is the queue: nothing but a position is kept for a
+// order, at the pace the client reads. The log is the queue: nothing but cursors are kept for a
 // slow client.
 #pragma once
 
+#include "events/core/journal_cursor.hpp"
 #include "gateway/ws/ws_channel.hpp"
 
 namespace berth::gateway {
@@ -15,14 +16,15 @@ class feed_channel : public ws_channel, public std::enable_shared_from_this<feed
   void drained() override;
 
  private:
-  // Looks once the view has folded the journal's present head; one look at a time.
+  // Looks once the view has folded the journal's present heads; one look at a time.
   void look_soon();
-  void look(bool projected);
+  void look(const journal_cursor& heads, bool projected);
   void send(const commit& happened);
 
   channel_host& host_;
   const std::uint32_t number_;
-  position after_;
+  journal_cursor after_;   // the client's
+  journal_cursor looked_;  // nothing of the account is between the two: need not be looked at again
   bool looking_{};
   bool again_{};
   std::shared_ptr<void> following_;

@@ -31,7 +31,7 @@ void ws_greeting::begin(wire::hello said, std::optional<identity> shown, complet
   done_ = std::move(done);
   over_ = std::move(over);
   connection_ = fresh_uuid(given_).text();
-  since_ = given_.journal.head();
+  since_ = heads_of(given_.journal);
   if (said_.token.empty()) {
     if (shown) return identified(std::move(*shown));
     return identified(reject(rejection_code::unauthenticated,

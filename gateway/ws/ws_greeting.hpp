@@ -50,7 +50,7 @@ class ws_greeting : public std::enable_shared_from_this<ws_greeting> {
   ws_strand strand_;
   const std::string remote_;
   std::string connection_;  // name of this connection in the session
-  position since_;          // the journal's head when it began
+  journal_cursor since_;    // the journal's heads when it began
   wire::hello said_;
   ws_caller who_;
   completion done_;

@@ -1,5 +1,6 @@
 #include "gateway/ws/ws_hub.hpp"
 
+#include <algorithm>
 #include <vector>
 
 #include <spdlog/spdlog.h>
@@ -30,8 +31,7 @@ ws_hub::ws_hub(const services& given, boost::asio::any_io_executor executor)
     : given_{given}, strand_{std::move(executor)} {}
 
 void ws_hub::begin() {
-  next_ = given_.journal.head();
-  ++next_.offset;
+  read_ = heads_of(given_.journal);
   following_ = given_.journal.follow([to = weak_from_this()](position) {
     auto hub = to.lock();
     if (!hub || hub->awake_.exchange(true)) return;
@@ -49,7 +49,7 @@ std::shared_ptr<void> ws_hub::handle_for(std::function<void(ws_hub&)> remove) {
   });
 }
 
-std::shared_ptr<void> ws_hub::watch_session(const ws_caller& who, position since,
+std::shared_ptr<void> ws_hub::watch_session(const ws_caller& who, const journal_cursor& since,
                                             session_over over) {
   const auto number = std::make_shared<std::uint64_t>(0);
   ++watchers_;
@@ -57,9 +57,9 @@ std::shared_ptr<void> ws_hub::watch_session(const ws_caller& who, position since
       strand_, [hub = shared_from_this(), number, who, since, over = std::move(over)]() mutable {
         *number = ++hub->next_number_;
         hub->sessions_.emplace(*number, watched_session{std::move(who), since, std::move(over)});
-        if (hub->next_.offset <= since.offset + 1) return;
+        if (since.reaches(hub->read_)) return;
         // What was read while this waited its turn is read again.
-        hub->next_.offset = since.offset + 1;
+        hub->read_.go_back_to(since);
         hub->read_tail();
       });
   return handle_for([number](ws_hub& hub) {
@@ -68,13 +68,13 @@ std::shared_ptr<void> ws_hub::watch_session(const ws_caller& who, position since
   });
 }
 
-std::shared_ptr<void> ws_hub::watch_head(head_moved moved) {
+std::shared_ptr<void> ws_hub::watch_heads(heads_moved moved) {
   const auto number = std::make_shared<std::uint64_t>(0);
   boost::asio::post(strand_,
                     [hub = shared_from_this(), number, moved = std::move(moved)]() mutable {
                       *number = ++hub->next_number_;
                       // What was read while this waited its turn is told too.
-                      moved(hub->given_.journal.head());
+                      moved(heads_of(hub->given_.journal));
                       hub->heads_.emplace(*number, std::move(moved));
                     });
   return handle_for([number](ws_hub& hub) { hub.heads_.erase(*number); });
@@ -83,23 +83,38 @@ std::shared_ptr<void> ws_hub::watch_head(head_moved moved) {
 // With more to read it posts itself again, so that sockets on this thread get their turn.
 void ws_hub::read_tail() {
   awake_ = false;
-  const auto head = given_.journal.head();
+  const auto heads = heads_of(given_.journal);
   if (watchers_ == 0) {
-    next_ = {head.partition, head.offset + 1};
-  } else if (head.offset >= next_.offset) {
-    const auto commits = given_.journal.read(next_, commits_a_read);
+    read_ = heads;
+  } else if (!read_.reaches(heads)) {
+    const auto before = read_;
+    if (!read_some(heads)) return;
+    if (!read_.reaches(heads) && read_ != before && !awake_.exchange(true))
+      boost::asio::post(strand_, [hub = shared_from_this()] { hub->read_tail(); });
+  }
+  for (const auto& [number, moved] : heads_) moved(heads);
+}
+
+// Of every partition that has more its share of a read.
+bool ws_hub::read_some(const journal_cursor& heads) {
+  std::vector<position> behind;
+  for (const auto& head : heads.places())
+    if (!read_.reaches(head)) behind.push_back({head.partition, read_.offset(head.partition)});
+  const auto share = std::max<std::size_t>(1, commits_a_read / behind.size());
+  bool all_read = true;
+  for (const auto& at : behind) {
+    const auto commits = given_.journal.read({at.partition, at.offset + 1}, share);
     if (!commits) {
       spdlog::error("the journal's tail cannot be read for sessions: {}", commits.error().message);
-      return;
+      all_read = false;
+      continue;
     }
     for (const auto& happened : *commits) {
       look_at(happened);
-      next_ = {happened.at().partition, happened.at().offset + 1};
+      read_.set(happened.at());
     }
-    if (head.offset >= next_.offset && !commits->empty() && !awake_.exchange(true))
-      boost::asio::post(strand_, [hub = shared_from_this()] { hub->read_tail(); });
   }
-  for (const auto& [number, moved] : heads_) moved(head);
+  return all_read;
 }
 
 template <class Chosen>
@@ -108,7 +123,7 @@ void ws_hub::end_sessions(position at, Chosen chosen, const std::string& code,
   std::vector<session_over> told;
   for (auto it = sessions_.begin(); it != sessions_.end();) {
     const auto now = it++;
-    if (at.offset <= now->second.since.offset || !chosen(now->second.who)) continue;
+    if (now->second.since.reaches(at) || !chosen(now->second.who)) continue;
     told.push_back(std::move(now->second.over));
     sessions_.erase(now);
   }

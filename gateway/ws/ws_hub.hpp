@@ -1,5 +1,5 @@
-// What WebSocket connections share: one reader of the journal's tail. It tells connections whose
-// session ended, and feeds that there is something new. It reads only while somebody listens.
+// What WebSocket connections share: one reader of the tail of every partition. It tells connections
+// whose session ended, and feeds that there is something new. It reads only while somebody listens.
 //
 // Threads: any; callbacks run on the hub's strand, one at a time, and must not block.
 #pragma once
@@ -21,26 +21,29 @@ namespace berth::gateway {
 class ws_hub : public std::enable_shared_from_this<ws_hub> {
  public:
   using session_over = std::function<void(std::string code, std::string message)>;
-  using head_moved = std::function<void(position head)>;
+  using heads_moved = std::function<void(const journal_cursor& heads)>;
 
   ws_hub(const services& given, boost::asio::any_io_executor executor);
   void begin();
   void stop();
 
   // `over` is called once if the session is closed or handed over, its token revoked or its account
-  // disabled after `since` (the journal's head before the caller looked at them). The registration
+  // disabled after `since` (the journal's heads before the caller looked at them). The registration
   // ends with the handle.
-  std::shared_ptr<void> watch_session(const ws_caller& who, position since, session_over over);
+  std::shared_ptr<void> watch_session(const ws_caller& who, const journal_cursor& since,
+                                      session_over over);
   // Called after commits became durable.
-  std::shared_ptr<void> watch_head(head_moved moved);
+  std::shared_ptr<void> watch_heads(heads_moved moved);
 
  private:
   struct watched_session {
     ws_caller who;
-    position since;  // only what comes later counts
+    journal_cursor since;  // only what comes later counts
     session_over over;
   };
   void read_tail();
+  // False: the journal cannot be read in all partitions.
+  bool read_some(const journal_cursor& heads);
   void look_at(const commit& happened);
   template <class Chosen>
   void end_sessions(position at, Chosen chosen, const std::string& code,
@@ -56,8 +59,8 @@ class ws_hub : public std::enable_shared_from_this<ws_hub> {
   // Strand only.
   std::uint64_t next_number_{};
   std::map<std::uint64_t, watched_session> sessions_;
-  std::map<std::uint64_t, head_moved> heads_;
-  position next_{};
+  std::map<std::uint64_t, heads_moved> heads_;
+  journal_cursor read_;
 };
 
 }  // namespace berth::gateway

@@ -18,6 +18,8 @@ class completions {
     groups_[at->second].results.push_back(std::move(result));
   }
 
+  bool empty() const { return groups_.empty(); }
+
   // Calls every listener once and forgets all.
   void deliver() {
     const auto ready = std::exchange(groups_, {});

@@ -9,8 +9,9 @@
 
 namespace berth {
 
-memory_journal::memory_journal(const clock& time, mode how, journal_limits limits)
-    : time_{time}, mode_{how}, limits_{limits} {
+memory_journal::memory_journal(const clock& time, mode how, journal_limits limits,
+                               std::uint32_t partition)
+    : time_{time}, mode_{how}, limits_{limits}, partition_{partition} {
   open();
 }
 
@@ -54,6 +55,7 @@ std::optional<journal_error> memory_journal::append(const commit_body& body, std
 void memory_journal::store(queued_commit&& taken) {
   last_time_ = std::max(time_.now(), last_time_);
   commit_envelope envelope;
+  envelope.partition = partition_;
   envelope.epoch = epoch_;
   envelope.nonce = epoch_;
   envelope.sequence = records_.size() + 1;
@@ -86,7 +88,7 @@ std::size_t memory_journal::sync_group() {
   const auto count = unsynced_.size();
   for (auto& synced : std::exchange(unsynced_, {}))
     completed_.add(std::move(synced.listener),
-                   {synced.ticket, synced.last, {0, ++durable_}, std::nullopt});
+                   {synced.ticket, synced.last, {partition_, ++durable_}, std::nullopt});
   durable_hash_ = last_hash_;
   return count;
 }
@@ -103,7 +105,7 @@ void memory_journal::fail_all() {
 
 void memory_journal::deliver(std::unique_lock<std::mutex>& lock, std::size_t synced) {
   auto ready = std::exchange(completed_, {});
-  const position head{0, durable_};
+  const position head{partition_, durable_};
   lock.unlock();
   ready.deliver();
   if (synced > 0) followers_.wake(head);
@@ -165,9 +167,9 @@ std::uint64_t memory_journal::epoch() const {
 }
 
 position memory_journal::head(std::uint32_t partition) const {
-  BERTH_ASSERT(partition == 0);
+  BERTH_ASSERT(partition == partition_);
   const std::lock_guard lock{mutex_};
-  return {0, durable_};
+  return {partition_, durable_};
 }
 
 std::shared_ptr<void> memory_journal::follow(std::function<void(position)> wake) {
@@ -175,7 +177,7 @@ std::shared_ptr<void> memory_journal::follow(std::function<void(position)> wake)
 }
 
 journal_result<commit> memory_journal::commit_at(std::uint64_t offset) const {
-  auto read = read_commit(records_[offset - 1], {0, offset});
+  auto read = read_commit(records_[offset - 1], {partition_, offset});
   if (read.has_error()) return read.error();
   return std::move(read->happened);
 }
@@ -205,7 +207,8 @@ journal_result<std::vector<commit>> memory_journal::read(position from, std::siz
   std::optional<chain_hash> previous;
   for (auto offset = std::max<std::uint64_t>(from.offset, 1);
        offset <= durable_ && commits.size() < limit; ++offset) {
-    auto read = read_commit(records_[offset - 1], {0, offset}, previous ? &*previous : nullptr);
+    auto read =
+        read_commit(records_[offset - 1], {partition_, offset}, previous ? &*previous : nullptr);
     if (read.has_error()) return read.error();
     previous = read->hash;
     commits.push_back(std::move(read->happened));
@@ -222,7 +225,7 @@ std::optional<recorded_command> memory_journal::find_command(const account_id& s
   const auto read = commit_at(*offset);
   // It was executed, but unreadable: no content has this hash, so a retry is refused and never
   // executed.
-  if (read.has_error()) return recorded_command{{}, {}, 0, {0, *offset}, {}, {}};
+  if (read.has_error()) return recorded_command{{}, {}, 0, {partition_, *offset}, {}, {}};
   if (read->envelope.time + limits_.deduplication_window < std::max(now, last_time_))
     return std::nullopt;
   return recorded_from(*read);

@@ -36,7 +36,9 @@ class memory_journal : public journal {
   enum class mode : std::uint8_t { automatic, manual };
   static constexpr std::size_t all = std::numeric_limits<std::size_t>::max();
 
-  memory_journal(const clock& time, mode how, journal_limits limits = {});
+  // The only partition it has is `partition`: of a journal made of several it is one.
+  memory_journal(const clock& time, mode how, journal_limits limits = {},
+                 std::uint32_t partition = 0);
 
   std::optional<journal_error> append(const commit_body& body, std::uint64_t ticket,
                                       std::shared_ptr<append_listener> listener) override;
@@ -129,6 +131,7 @@ class memory_journal : public journal {
   const clock& time_;
   const mode mode_;
   const journal_limits limits_;
+  const std::uint32_t partition_;
 
   mutable std::mutex mutex_;  // guards all below, but is not held while delivering
   std::deque<std::string> records_;

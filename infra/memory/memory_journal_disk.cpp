@@ -15,14 +15,14 @@ void memory_journal::open() {
   last_time_ = {};
   std::optional<journal_error> bad;
   if (good > 0) {
-    const auto end = read_commit(records_[good - 1], {0, good});
+    const auto end = read_commit(records_[good - 1], {partition_, good});
     BERTH_ASSERT(end.has_value());
     last_hash_ = end->hash;
     last_time_ = end->happened.envelope.time;
   }
   auto at_durable = last_hash_;
   for (; good < records_.size(); ++good) {
-    const auto read = read_commit(records_[good], {0, good + 1}, &last_hash_);
+    const auto read = read_commit(records_[good], {partition_, good + 1}, &last_hash_);
     if (read.has_error()) {
       bad = read.error();
       break;
@@ -46,7 +46,7 @@ void memory_journal::open() {
 // Only what was never acknowledged may be missing, and what was acknowledged is the same.
 std::optional<journal_error> memory_journal::judge(std::size_t good, const chain_hash& at_durable,
                                                    const std::optional<journal_error>& bad) const {
-  const position where{0, good + 1};
+  const position where{partition_, good + 1};
   if (good < durable_) {
     if (bad && !records_[good].empty()) return *bad;
     return journal_error{journal_errc::data_loss,
@@ -58,7 +58,7 @@ std::optional<journal_error> memory_journal::judge(std::size_t good, const chain
   return journal_error{
       journal_errc::corrupt,
       "the record at offset " + std::to_string(durable_) + " is not the one that was acknowledged",
-      position{0, durable_}};
+      position{partition_, durable_}};
 }
 
 // What the dead process had not given to the disk is handed out, the rest of it is forgotten.

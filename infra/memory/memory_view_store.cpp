@@ -74,7 +74,7 @@ class memory_batch : public overlay_batch {
         store_{store},
         of_{of} {}
 
-  journal_result<bool> commit(position checkpoint) override {
+  journal_result<bool> commit(std::span<const position> checkpoints) override {
     const std::lock_guard lock{store_->mutex};
     auto& into = store_->written.generations[of_];
     rows_.each_changed([&](const std::string& key, const std::optional<std::string>& row) {
@@ -83,7 +83,7 @@ class memory_batch : public overlay_batch {
       else
         into.rows.erase(key);
     });
-    into.checkpoints[checkpoint.partition] = checkpoint;
+    for (const auto& each : checkpoints) into.checkpoints[each.partition] = each;
     rows_.written();
     return true;
   }

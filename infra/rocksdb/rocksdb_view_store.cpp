@@ -71,16 +71,17 @@ class rocksdb_batch : public overlay_batch {
   rocksdb_batch(rocksdb::DB& db, const view_generation& of)
       : overlay_batch{row_overlay{std::make_unique<rocksdb_view>(db, of)}}, db_{db}, of_{of} {}
 
-  journal_result<bool> commit(position checkpoint) override {
+  journal_result<bool> commit(std::span<const position> checkpoints) override {
     rocksdb::WriteBatch batch;
-    add_to(batch, checkpoint);
+    add_to(batch, checkpoints);
     const auto status = db_.Write({}, &batch);
-    if (!status.ok()) return error_of(status, "view " + of_.name, checkpoint);
+    if (!status.ok()) return error_of(status, "view " + of_.name, checkpoints.front());
     rows_.written();
     return true;
   }
 
-  void add_to(rocksdb::WriteBatch& batch, position checkpoint) {
+  void add_to(rocksdb::WriteBatch& batch, std::span<const position> checkpoints) {
+    BERTH_ASSERT(!checkpoints.empty());
     const auto prefix = keys::generation_prefix(table::view_row, of_);
     rows_.each_changed([&](const std::string& key, const std::optional<std::string>& row) {
       if (row)
@@ -88,7 +89,8 @@ class rocksdb_batch : public overlay_batch {
       else
         batch.Delete(prefix + key);
     });
-    batch.Put(keys::checkpoint_key(of_, checkpoint.partition), keys::number(checkpoint.offset));
+    for (const auto& each : checkpoints)
+      batch.Put(keys::checkpoint_key(of_, each.partition), keys::number(each.offset));
   }
   void written() { rows_.written(); }
 
@@ -131,10 +133,10 @@ journal_result<bool> rocksdb_view_store::commit_all(std::span<const batch_at> al
   for (const auto& each : all) {
     batches.push_back(dynamic_cast<rocksdb_batch*>(each.rows));
     BERTH_ASSERT(batches.back());
-    batches.back()->add_to(batch, each.checkpoint);
+    batches.back()->add_to(batch, each.checkpoints);
   }
   const auto status = db_.Write({}, &batch);
-  if (!status.ok()) return error_of(status, "views", all.front().checkpoint);
+  if (!status.ok()) return error_of(status, "views", all.front().checkpoints.front());
   for (auto* each : batches) each->written();
   return true;
 }

@@ -1,5 +1,5 @@
-// Views in state/: rows and checkpoint of a batch in one unsynced write. A power cut takes rows and
-// checkpoint back together; the projector then folds on from the older checkpoint. Any thread; one
+// Views in state/: rows and checkpoints of a batch in one unsynced write. A power cut takes rows
+// and checkpoints back together; the projector then folds on from the older ones. Any thread; one
 // batch a view at a time.
 #pragma once
 

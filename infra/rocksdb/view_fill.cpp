@@ -3,7 +3,9 @@
 #include <cstdlib>
 
 #include <rocksdb/sst_file_writer.h>
+#include <rocksdb/write_batch.h>
 
+#include "events/core/journal_cursor.hpp"
 #include "infra/memory/row_overlay.hpp"
 #include "infra/rocksdb/keys.hpp"
 #include "infra/rocksdb/rocksdb_error.hpp"
@@ -26,8 +28,8 @@ class view_fill : public overlay_batch {
         file_bytes_{file_bytes},
         path_{state.filling_folder() / (of.name + '-' + std::to_string(of.generation))} {}
 
-  journal_result<bool> commit(position checkpoint) override {
-    checkpoint_ = checkpoint;
+  journal_result<bool> commit(std::span<const position> checkpoints) override {
+    for (const auto& each : checkpoints) checkpoint_.set(each);
     const auto bytes = rows_.changed_bytes();
     if (bytes < file_bytes_ || (bytes < 4 * file_bytes_ && is_crowded())) return true;
     return give_away();
@@ -35,8 +37,10 @@ class view_fill : public overlay_batch {
 
   journal_result<bool> keep() override {
     if (auto given = give_away(); !given) return given;
-    const auto status = db_.Put({}, keys::checkpoint_key(of_, checkpoint_.partition),
-                                keys::number(checkpoint_.offset));
+    rocksdb::WriteBatch batch;
+    for (const auto& each : checkpoint_.places())
+      batch.Put(keys::checkpoint_key(of_, each.partition), keys::number(each.offset));
+    const auto status = db_.Write({}, &batch);
     if (!status.ok()) return failed(status);
     return true;
   }
@@ -77,14 +81,16 @@ class view_fill : public overlay_batch {
   }
 
   journal_error failed(const rocksdb::Status& status) const {
-    return error_of(status, "view " + of_.name, checkpoint_);
+    const auto places = checkpoint_.places();
+    return error_of(status, "view " + of_.name,
+                    places.empty() ? std::nullopt : std::optional{places.front()});
   }
 
   rocksdb::DB& db_;
   view_generation of_;
   std::size_t file_bytes_;
   std::filesystem::path path_;
-  position checkpoint_;
+  journal_cursor checkpoint_;
 };
 
 }  // namespace

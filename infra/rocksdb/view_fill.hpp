@@ -1,7 +1,7 @@
 // A generation of a view that is filled from nothing. Its rows wait in memory until they are worth
 // a file; the file is sorted and given to RocksDB as it is (IngestExternalFile), which costs a
-// fraction of what a log, a memtable and its flush do. The checkpoint is written by keep(), so that
-// what was begun and not kept is no view. One thread.
+// fraction of what a log, a memtable and its flush do. The checkpoints are written by keep(), so
+// that what was begun and not kept is no view. One thread.
 #pragma once
 
 #include <memory>

@@ -9,6 +9,7 @@
 #include "infra/memory/memory_view_store.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/manual_clock.hpp"
+#include "tests/support/partitioned_journal.hpp"
 #include "tests/support/random_history.hpp"
 
 namespace berth {
@@ -48,7 +49,7 @@ struct world {
 
   bool shows_all(projection_driver& driver) {
     std::promise<bool> shown;
-    driver.when_projected(journal.head(), seconds{10}, [&](bool all) { shown.set_value(all); });
+    driver.when_projected(heads_of(journal), seconds{10}, [&](bool all) { shown.set_value(all); });
     return shown.get_future().get();
   }
 };
@@ -88,6 +89,38 @@ TEST_CASE("projection driver: every view is rebuilt behind the others and is the
   CHECK_FALSE(w.rebuild("planet").has_value());
 }
 
+TEST_CASE("projection driver: of several partitions each is waited for, and all are rebuilt",
+          "[actors]") {
+  testing::manual_clock clock;
+  testing::partitioned_journal journal{clock, 5};
+  memory_view_store views;
+  test::random_history history{journal, 11};
+  history.grow(commits_to_fill);
+  prompt_background behind;
+  projection_driver driver{journal, views, [](const journal_error& why) { FAIL(why.message); },
+                           &behind};
+  driver.start();
+  const auto shows = [&](const journal_cursor& at, std::chrono::milliseconds within) {
+    std::promise<bool> shown;
+    driver.when_projected(at, within, [&](bool all) { shown.set_value(all); });
+    return shown.get_future().get();
+  };
+  for (std::uint32_t partition = 0; partition < 5; ++partition)
+    CHECK(shows(journal.head(partition), seconds{10}));
+  CHECK(shows(heads_of(journal), seconds{10}));
+  CHECK(driver.projected() == heads_of(journal));
+  auto beyond = heads_of(journal);
+  beyond.set({3, beyond.offset(3) + 1});
+  CHECK_FALSE(shows(beyond, std::chrono::milliseconds{1}));
+  const auto rebuilt = driver.rebuild("", [](std::uint64_t) {});
+  REQUIRE(rebuilt.has_value());
+  for (const auto& each : *rebuilt) {
+    CHECK(each.identical);
+    CHECK(each.generation == 2);
+    CHECK(each.checkpoint == commits_to_fill);
+  }
+}
+
 TEST_CASE("projection driver: rebuilds end swapped and compared however commits arrive",
           "[actors]") {
   driven<prompt_background> w{0};
@@ -95,7 +128,7 @@ TEST_CASE("projection driver: rebuilds end swapped and compared however commits 
   std::thread growing{[&] {
     constexpr std::uint64_t ahead_max = 300;  // a fold is slower than what is folded
     while (!over)
-      if (w.journal.head().offset < w.driver.projected().offset + ahead_max) w.history.grow(1);
+      if (w.journal.head().offset < w.driver.projected().commits() + ahead_max) w.history.grow(1);
   }};
   bool all_identical = true;
   std::uint32_t generation = 1;

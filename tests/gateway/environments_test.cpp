@@ -1,3 +1,4 @@
+#include "gateway/render/position_text.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/gateway_world.hpp"
 
@@ -260,13 +261,17 @@ TEST_CASE("environments: lists are pages that join without a gap", "[gateway]") 
 }
 
 TEST_CASE("environments: a list with Berth-After waits for the views or is refused", "[gateway]") {
-  gateway_world world;
+  const auto partitions = GENERATE(1U, 5U);
+  gateway_world world{partitions};
   const auto made = world.call("POST", "/api/v1/environments", create_body);
   const auto position = made->given->headers.at("Berth-Position");
   CHECK(world.call("GET", "/api/v1/environments", {}, {{"berth-after", position}})->status() ==
         200);
-  CHECK(world.call("GET", "/api/v1/environments", {}, {{"berth-after", "nonsense"}})->status() ==
-        422);
+  const auto all = gateway::cursor_text(heads_of(world.journal));
+  CHECK(world.call("GET", "/api/v1/environments", {}, {{"berth-after", all}})->status() == 200);
+  const auto unknown = std::to_string(partitions) + ".1";
+  for (const auto& bad : {std::string("nonsense"), std::string("0.999"), unknown})
+    CHECK(world.call("GET", "/api/v1/environments", {}, {{"berth-after", bad}})->status() == 422);
   world.views_keep_up = false;
   const auto behind = world.call("GET", "/api/v1/environments", {}, {{"berth-after", position}});
   CHECK(behind->status() == 503);

@@ -6,7 +6,9 @@ using namespace berth;
 
 TEST_CASE("events: the feed shows each event of the account once, in order, over pages",
           "[gateway]") {
-  gateway_world world;
+  const auto partitions = GENERATE(1U, 7U);
+  CAPTURE(partitions);
+  gateway_world world{partitions};
   world.make_environment("a");
   world.make_environment("b");
   std::vector<std::string> paged;
@@ -24,9 +26,31 @@ TEST_CASE("events: the feed shows each event of the account once, in order, over
   for (const auto& item : at_once)
     whole.push_back(std::string(item.at("stream").as_string()) + '#' +
                     std::to_string(item.at("version").as_int64()));
-  CHECK(paged == whole);
+  CHECK(paged.size() == whole.size());
+  if (partitions == 1) CHECK(paged == whole);
+  CHECK(std::set(paged.begin(), paged.end()) == std::set(whole.begin(), whole.end()));
   CHECK(std::set(whole.begin(), whole.end()).size() == whole.size());
   CHECK(whole.size() >= 8);
+  CHECK((after.find('_') != std::string::npos) == (partitions > 1));
+  // Each item's cursor is where to go on behind it.
+  const auto cursor = std::string(at_once.at(3).at("cursor").as_string());
+  const auto rest = world.call("GET", "/api/v1/events?after=" + cursor)->json();
+  CHECK(rest.at("items").as_array().size() == whole.size() - 4);
+  CHECK(rest.at("next_token").as_string() == after);
+}
+
+TEST_CASE("events: a cursor of several partitions is waited behind, one of an unknown is refused",
+          "[gateway]") {
+  gateway_world world{5};
+  world.make_environment("a");
+  const auto waiting = world.call("GET", "/api/v1/events?after=now&wait_ms=1000");
+  CHECK(waiting->times == 0);
+  world.make_environment("b");
+  REQUIRE(waiting->times == 1);
+  CHECK(waiting->json().at("items").at(0).at("type") == "environment_requested");
+  CHECK(world.call("GET", "/api/v1/events?after=0.1_4.1")->status() == 200);
+  for (const char* bad : {"0.1_5.1", "4.1_0.1", "0.1_4.0", "5.1"})
+    CHECK(world.call("GET", std::string("/api/v1/events?after=") + bad)->status() == 422);
 }
 
 TEST_CASE("events: a request that waits is answered by the next commit, or empty at its deadline",

@@ -91,6 +91,19 @@ TEST_CASE("http: HEAD has the header of GET and no body", "[gateway]") {
   CHECK(next->body == R"({"status":"ok"})");
 }
 
+TEST_CASE("http: the schemas of the log are served as they are", "[gateway]") {
+  server here;
+  http_client client(here.port);
+  client.send(here.get("/schemas/commit.fbs") + here.get("/schemas/openapi.yaml"));
+  const auto schema = client.read();
+  REQUIRE(schema);
+  CHECK(schema->status == 200);
+  CHECK(schema->body.find("table CommitBody") != std::string::npos);
+  const auto other = client.read();
+  REQUIRE(other);
+  CHECK(other->status == 404);
+}
+
 TEST_CASE("http: what is no request is answered 400 and closed", "[gateway]") {
   server here;
   const auto wrong = GENERATE(

@@ -4,7 +4,7 @@
 
 #include <yaml-cpp/yaml.h>
 
-#include "gateway/openapi.hpp"
+#include "gateway/embedded.hpp"
 #include "gateway/problem.hpp"
 #include "gateway/router.hpp"
 
@@ -29,7 +29,7 @@ std::set<std::string> named_in(const std::string& path) {
 }  // namespace
 
 TEST_CASE("openapi: the file describes exactly the routes of the table", "[gateway]") {
-  const auto file = YAML::Load(std::string(openapi_yaml()));
+  const auto file = YAML::Load(std::string(*embedded_text("openapi.yaml")));
   std::set<std::string> described;
   for (const auto& path : file["paths"])
     for (const auto& operation : path.second)
@@ -44,7 +44,7 @@ TEST_CASE("openapi: the file describes exactly the routes of the table", "[gatew
 }
 
 TEST_CASE("openapi: security and refusals are those the route table implies", "[gateway]") {
-  const auto file = YAML::Load(std::string(openapi_yaml()));
+  const auto file = YAML::Load(std::string(*embedded_text("openapi.yaml")));
   for (const auto& route : route_table()) {
     auto method = std::string(route.method);
     for (auto& c : method) c = static_cast<char>(std::tolower(c));
@@ -61,7 +61,7 @@ TEST_CASE("openapi: security and refusals are those the route table implies", "[
 
 TEST_CASE("openapi: every parameter of a path is described, and every error code is listed",
           "[gateway]") {
-  const auto file = YAML::Load(std::string(openapi_yaml()));
+  const auto file = YAML::Load(std::string(*embedded_text("openapi.yaml")));
   const auto parameters = file["components"]["parameters"];
   for (const auto& path : file["paths"]) {
     for (const auto& operation : path.second) {

@@ -199,7 +199,8 @@ TEST_CASE("environment channel: a client that does not read gets the newest stat
 
 TEST_CASE("feed channel: what happened behind the cursor, then what happens, resumed without loss",
           "[gateway]") {
-  ws_world world;
+  const auto partitions = GENERATE(1U, 5U);
+  ws_world world{partitions};
   world.below.make_environment("web");
   const auto other = world.below.make_account("eve");
   world.below.make_environment("hers", other);
@@ -241,5 +242,40 @@ TEST_CASE("feed channel: what happened behind the cursor, then what happens, res
   now.hello();
   (void)now.heard();
   now.say(1, watch(wire::target::feed, ""));
-  CHECK(now.hear<wire::opened>().after == gateway::position_text(world.below.journal.head()));
+  CHECK(now.hear<wire::opened>().after == gateway::cursor_text(heads_of(world.below.journal)));
+  for (const auto& unknown : {std::to_string(partitions) + ".1", std::string("0.9999")}) {
+    now.say(2, watch(wire::target::feed, "", unknown));
+    CHECK(now.hear<wire::closed>().code == "cursor_expired");
+  }
+}
+
+TEST_CASE("feed channel: a reader that comes and goes gets each event of each partition once",
+          "[gateway]") {
+  ws_world world{7};
+  std::string cursor = gateway::position_text({0, 0});
+  std::vector<std::string> heard;
+  for (int visit = 0; visit < 12; ++visit) {
+    world.below.make_environment("made-" + std::to_string(visit));
+    ws_peer peer(world, visit % 2 == 0);
+    peer.hello();
+    (void)peer.heard();
+    peer.say(1, watch(wire::target::feed, "", cursor));
+    if (visit % 3 == 0) world.below.make_environment("more-" + std::to_string(visit));
+    for (const auto& one : peer.heard())
+      if (const auto* event = std::get_if<wire::feed_event>(&one.what)) {
+        const auto body = boost::json::parse(event->body).as_object();
+        heard.push_back(std::string(body.at("stream").as_string()) + '#' +
+                        std::to_string(body.at("version").to_number<std::uint64_t>()));
+        cursor = event->after;
+      }
+    std::size_t expected = 0;
+    const auto ends = heads_of(world.below.journal);
+    for (const auto& end : ends.places())
+      for (const auto& happened : world.below.journal.read({end.partition, 1}, end.offset).value())
+        expected += happened.body.events.size();
+    CHECK(heard.size() == expected);
+  }
+  std::sort(heard.begin(), heard.end());
+  CHECK(std::adjacent_find(heard.begin(), heard.end()) == heard.end());
+  CHECK(cursor.find('_') != std::string::npos);
 }

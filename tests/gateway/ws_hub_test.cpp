@@ -18,7 +18,7 @@ TEST_CASE("hub: an end that was read while the watcher waited its turn is told a
     REQUIRE(world.below.kernel.system_ask<session::aggregate>(id, opening));
     gateway::ws_caller who;
     who.session = {id};
-    return std::pair{id, world.hub->watch_session(who, world.below.journal.head(),
+    return std::pair{id, world.hub->watch_session(who, heads_of(world.below.journal),
                                                   [&told, name](auto code, auto) {
                                                     told.push_back(name + " " + code);
                                                   })};
@@ -32,13 +32,44 @@ TEST_CASE("hub: an end that was read while the watcher waited its turn is told a
   CHECK(told == std::vector<std::string>{"first session_closed", "second session_closed"});
 }
 
+TEST_CASE("hub: ends of sessions are heard of every partition, of each from where it was seen",
+          "[gateway]") {
+  ws_world world{5};
+  const auto tell = [&](const std::string& session, session::command what) {
+    REQUIRE(world.below.kernel.system_ask<session::aggregate>(session, std::move(what)));
+  };
+  constexpr int sessions = 30;
+  std::vector<std::string> ids;
+  std::multiset<std::string> told;
+  std::vector<std::shared_ptr<void>> watching;
+  std::set<std::uint32_t> partitions;
+  for (int i = 0; i < sessions; ++i) {
+    const auto name = std::to_string(i);
+    const auto id = derived_id("sess", name, uuid{});
+    partitions.insert(partition_of({aggregate_kind::session, id}, 5));
+    tell(id, session::open{world.account, {"tok_1"}, "test", uuid::derived("input", name)});
+    gateway::ws_caller who;
+    who.session = {id};
+    watching.push_back(
+        world.hub->watch_session(who, heads_of(world.below.journal),
+                                 [&told, id](auto code, auto) { told.insert(id + " " + code); }));
+    ids.push_back(id);
+    if (i % 3 == 0) world.run();  // others wait their turn while more is written
+  }
+  CHECK(partitions.size() == 5);
+  for (const auto& id : ids) tell(id, session::close{session::close_reason::logout});
+  world.run();
+  CHECK(told.size() == sessions);
+  for (const auto& id : ids) CHECK(told.count(id + " session_closed") == 1);
+}
+
 TEST_CASE("hub: a commit between asking to watch the head and being listed is told", "[gateway]") {
   ws_world world;
   world.run();
   world.below.make_account("first");  // wakes the hub, which has not run yet
-  position told;
-  const auto watching = world.hub->watch_head([&](position head) { told = head; });
+  journal_cursor told;
+  const auto watching = world.hub->watch_heads([&](const journal_cursor& heads) { told = heads; });
   world.below.make_account("second");  // for this one too
   world.run();
-  CHECK(told == world.below.journal.head());
+  CHECK(told == heads_of(world.below.journal));
 }

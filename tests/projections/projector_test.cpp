@@ -160,7 +160,7 @@ TEST_CASE("projector: a rebuild filled elsewhere while commits arrive equals the
     RC_ASSERT(lent.size() == kept.names().size());
     RC_ASSERT(!kept.rebuilding());
     view_filler filler{w.journal, w.views};
-    const auto upto = 1 + any.below(200);
+    const journal_cursor upto{{0, 1 + any.below(200)}};
     for (bool more = true; more;) {
       more = false;
       for (auto& each : lent)
@@ -224,13 +224,13 @@ TEST_CASE(
 TEST_CASE("projector: projected() is the position of the view furthest behind", "[projections]") {
   world w{1};
   projector kept{w.journal, w.views};
-  CHECK(kept.projected() == position{0, 0});
+  CHECK(kept.projected() == journal_cursor{});
   w.history.grow(50);
   CHECK_FALSE(kept.caught_up());
   REQUIRE(kept.step(20).value() == 20);
-  CHECK(kept.projected() == position{0, 20});
+  CHECK(kept.projected() == journal_cursor{{0, 20}});
   REQUIRE(kept.catch_up().has_value());
-  CHECK(kept.projected() == w.journal.head());
+  CHECK(kept.projected() == heads_of(w.journal));
   CHECK(kept.step().value() == 0);
 }
 
@@ -249,7 +249,7 @@ TEST_CASE("projector: a view stored by another version is rebuilt, never folded 
   REQUIRE(kept.step(30).has_value());
   CHECK(w.views.live_generation("counter") == 1);
   CHECK(w.views.read({"counter", 1})->get("count") == "50");
-  CHECK(kept.projected() == position{0, 0});
+  CHECK(kept.projected() == journal_cursor{});
   REQUIRE(kept.catch_up().has_value());
   CHECK(kept.caught_up());
   CHECK(w.views.live_generation("counter") == 2);
@@ -282,7 +282,7 @@ TEST_CASE("projector: a corrupt commit stops it with the journal's error, and no
   const auto stopped = kept.catch_up();
   REQUIRE(stopped.has_error());
   CHECK(stopped.error().code == journal_errc::corrupt);
-  CHECK(kept.projected().offset < 30);
+  CHECK(kept.projected().commits() < 30);
 }
 
 TEST_CASE("projector: commits folded a second into every view, in memory", "[.bench]") {

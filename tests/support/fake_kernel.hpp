@@ -1,5 +1,5 @@
 // A kernel without actors for gateway tests: runs decide and apply where it is called, writes to a
-// memory journal, and plays the effects at once (a created environment is RUNNING when the call
+// journal in memory, and plays the effects at once (a created environment is RUNNING when the call
 // returns) unless told not to. Answers come inside the call. Any thread.
 //
 // attach() is answered `unavailable`: terminals' bytes are tested against the real kernel.
@@ -11,14 +11,16 @@
 #include <mutex>
 
 #include "actors/kernel.hpp"
-#include "infra/memory/memory_journal.hpp"
+#include "events/core/journal.hpp"
+#include "events/core/partition.hpp"
 #include "tests/support/manual_clock.hpp"
 
 namespace berth::testing {
 
 class fake_kernel final : public kernel {
  public:
-  fake_kernel(const clock& time, memory_journal& journal) : time_(time), journal_(journal) {}
+  // The journal makes commits durable at once.
+  fake_kernel(const clock& time, journal& log) : time_(time), journal_(log) {}
 
   bool effects{true};                    // play them
   std::optional<rejection> refuse_next;  // the next ask or read is answered so
@@ -218,7 +220,7 @@ class fake_kernel final : public kernel {
     if (failed) std::abort();
     now = {std::make_shared<const typename A::state>(std::move(state)),
            {now.version.value + events.size()},
-           journal_.head()};
+           journal_.head(partition_of(body.stream, journal_.partitions()))};
     told(key, now);
   }
 
@@ -268,7 +270,7 @@ class fake_kernel final : public kernel {
   }
 
   const clock& time_;
-  memory_journal& journal_;
+  journal& journal_;
   std::recursive_mutex mutex_;
   std::uint64_t fresh_{};
   std::tuple<std::map<std::string, entry<account::aggregate>>,

@@ -17,12 +17,15 @@
 #include "projections/projector.hpp"
 #include "tests/support/fake_host.hpp"
 #include "tests/support/fake_kernel.hpp"
+#include "tests/support/partitioned_journal.hpp"
 
 namespace berth::testing {
 
 struct gateway_world {
+  explicit gateway_world(std::uint32_t partitions = 1) : journal{clock, partitions} {}
+
   manual_clock clock;
-  memory_journal journal{clock, memory_journal::mode::automatic};
+  partitioned_journal journal;
   memory_bulk_log bulk;
   memory_view_store views;
   fake_host host;
@@ -42,7 +45,7 @@ struct gateway_world {
       key(),
       [] { return std::string("berthd_up 1\n"); },
       [this] { return is_ready; },
-      [this](position, std::chrono::milliseconds, std::function<void(bool)> done) {
+      [this](const journal_cursor&, std::chrono::milliseconds, std::function<void(bool)> done) {
         if (views_keep_up) project();
         done(views_keep_up);
       }};

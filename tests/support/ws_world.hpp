@@ -88,6 +88,9 @@ class scripted_transport : public gateway::ws_transport,
 };
 
 struct ws_world {
+  explicit ws_world(std::uint32_t partitions = 1) : below{partitions} { hub->begin(); }
+  ~ws_world() { hub->stop(); }
+
   gateway_world below;
   terminal_kernel kernel{below.kernel};
   gateway::services given{kernel,
@@ -115,9 +118,6 @@ struct ws_world {
       std::make_shared<gateway::connection_table>();
   std::string token = below.admin_token;
   account_id account = gateway::account_id_of("admin");
-
-  ws_world() { hub->begin(); }
-  ~ws_world() { hub->stop(); }
 
   terminal_id make_terminal() {
     const terminal_id id{
