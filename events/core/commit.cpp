@@ -17,7 +17,8 @@ namespace {
 static_assert(std::endian::native == std::endian::little,
               "envelopes are copied as they lie in memory");
 
-constexpr std::uint32_t magic = 0x31435242;  // "BRC1"
+constexpr std::uint32_t commit_magic = 0x31435242;  // "BRC1"
+constexpr std::uint32_t lead_magic = 0x314c5242;    // "BRL1"
 constexpr std::size_t body_bytes_max = 64 << 20;
 constexpr unsigned body_depth_max = 4;
 constexpr unsigned body_tables_max = 65'537;  // one commit and its events
@@ -49,6 +50,10 @@ T load(std::string_view record, std::size_t at) {
   T value;
   std::memcpy(&value, record.data() + at, sizeof value);
   return value;
+}
+
+std::uint32_t magic_of(record_kind kind) {
+  return kind == record_kind::commit ? commit_magic : lead_magic;
 }
 
 std::string_view text_of(const chain_hash& hash) {
@@ -197,11 +202,19 @@ journal_result<commit_body> decode_body(std::string_view bytes) {
   return body_of(*flatbuffers::GetRoot<fb::CommitBody>(start));
 }
 
-sealed_record seal(const commit_envelope& envelope, std::string_view body_bytes) {
-  BERTH_ASSERT(envelope.sequence > 0);
+std::optional<record_kind> kind_of(std::string_view record) {
+  if (record.size() < commit_envelope::size) return std::nullopt;
+  const auto magic = load<std::uint32_t>(record, at_magic);
+  if (magic == commit_magic) return record_kind::commit;
+  if (magic == lead_magic) return record_kind::lead;
+  return std::nullopt;
+}
+
+sealed_record seal(const commit_envelope& envelope, std::string_view body_bytes, record_kind kind) {
+  BERTH_ASSERT(envelope.sequence > 0 || kind == record_kind::lead);
   BERTH_ASSERT(body_bytes.size() <= body_bytes_max);
   char head[commit_envelope::size] = {};
-  store(head, at_magic, magic);
+  store(head, at_magic, magic_of(kind));
   store(head, at_partition, envelope.partition);
   store(head, at_epoch, envelope.epoch);
   store(head, at_nonce, envelope.nonce);
@@ -218,12 +231,13 @@ sealed_record seal(const commit_envelope& envelope, std::string_view body_bytes)
 }
 
 journal_result<opened_record> open_record(std::string_view record, position where,
-                                          const chain_hash* expected_previous) {
+                                          const chain_hash* expected_previous, record_kind kind) {
   if (record.size() < commit_envelope::size)
     return corrupt(where, "record of " + std::to_string(record.size()) +
                               " bytes is shorter than its envelope");
-  if (load<std::uint32_t>(record, at_magic) != magic)
-    return corrupt(where, "record does not begin with BRC1");
+  if (load<std::uint32_t>(record, at_magic) != magic_of(kind))
+    return corrupt(where, kind == record_kind::commit ? "record does not begin with BRC1"
+                                                      : "record does not begin with BRL1");
   const auto body_size = load<std::uint32_t>(record, at_body_size);
   if (body_size != record.size() - commit_envelope::size)
     return corrupt(where, "record says its body has " + std::to_string(body_size) +

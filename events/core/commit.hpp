@@ -4,7 +4,7 @@
 //   schemas/commit.fbs)
 //
 //   envelope: offset  size
-//     magic    0       4    "BRC1"
+//     magic    0       4    "BRC1" of a commit, "BRL1" of a leader's announcement (lead.hpp)
 //     partition 4      4
 //     epoch    8       8    owner epoch of the partition's leader
 //     nonce   16       8    of that leader
@@ -90,12 +90,17 @@ struct commit {
 std::string encode_body(const commit_body& body);
 journal_result<commit_body> decode_body(std::string_view bytes);
 
+// What a record of a log that several may write to is, by its first four bytes; nothing: not ours.
+enum class record_kind : std::uint8_t { commit, lead };
+std::optional<record_kind> kind_of(std::string_view record);
+
 // Envelope + body -> record, and the chain hash the next record must carry.
 struct sealed_record {
   std::string bytes;
   chain_hash hash;
 };
-sealed_record seal(const commit_envelope& envelope, std::string_view body_bytes);
+sealed_record seal(const commit_envelope& envelope, std::string_view body_bytes,
+                   record_kind kind = record_kind::commit);
 
 // The chain hash of a stored record, computed when asked for: who reads one record alone does not
 // need it. Valid as long as the record's bytes are.
@@ -117,7 +122,8 @@ struct opened_record {
   record_hash hash;
 };
 journal_result<opened_record> open_record(std::string_view record, position where,
-                                          const chain_hash* expected_previous = nullptr);
+                                          const chain_hash* expected_previous = nullptr,
+                                          record_kind kind = record_kind::commit);
 
 // First 8 bytes (little endian) of SHA-256.
 std::uint64_t content_hash(std::string_view canonical);

@@ -40,6 +40,12 @@ namespace berth {
   X(input_applied_twice)                 \
   X(checksum_not_checked)                \
   X(chain_not_checked)                   \
+  /* a log that several may write to */  \
+  X(commit_of_any_leader_applied)        \
+  X(lead_of_any_epoch_taken)             \
+  X(lead_not_read_back)                  \
+  X(ack_without_contiguity)              \
+  X(sequence_not_checked)                \
   /* gateway */                          \
   X(resume_skips_a_byte)                 \
   X(gap_not_marked)                      \

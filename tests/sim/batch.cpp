@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "events/core/mutants.hpp"
+#include "tests/sim/log_universe.hpp"
 
 namespace berth::sim {
 
@@ -94,6 +95,16 @@ void tell(page& to, const std::string& what) {
   std::strncpy(to.what, what.c_str(), sizeof to.what - 1);
 }
 
+// The same seed's universe of nodes that share a log.
+std::optional<std::string> run_log(std::uint64_t seed, universe_stats& into) {
+  log_universe shared{seed};
+  auto broken = shared.run();
+  into.log_commits += shared.stats().acknowledged;
+  into.log_leads += shared.stats().leads;
+  into.log_skipped += shared.stats().skipped;
+  return broken;
+}
+
 // The same seed again must be the same universe, or a failure could not be replayed.
 void run_one(std::uint64_t seed, unsigned gateway_in, page& into) {
   constexpr std::uint64_t checked_again_every = 64;
@@ -102,6 +113,7 @@ void run_one(std::uint64_t seed, unsigned gateway_in, page& into) {
   options.gateway_in = gateway_in;
   universe one{options};
   if (const auto broken = one.run()) return tell(into, *broken);
+  if (const auto broken = run_log(seed, into.stats)) return tell(into, *broken);
   into.stats += one.stats();
   ++into.seeds_run;
   if (seed % checked_again_every != 0) return;
@@ -166,7 +178,8 @@ std::optional<std::string> run_isolated(const universe_options& options,
                                         const std::string& mutant) {
   worker one{[&](page& shared) {
     switch_on_mutant(mutant);
-    if (const auto broken = universe{options}.run()) tell(shared, *broken);
+    if (const auto broken = universe{options}.run()) return tell(shared, *broken);
+    if (const auto broken = run_log(options.seed, shared.stats)) tell(shared, *broken);
   }};
   while (one.look()) std::this_thread::sleep_for(std::chrono::microseconds{500});
   return one.what().empty() ? std::nullopt : std::optional{one.what()};

@@ -65,12 +65,13 @@ int run_seeds(const batch& wanted) {
       "from seed {}: {} universes, {} passed, {} failed in {:.1f} s; {} commands ({:.0f} a "
       "universe, "
       "{} sent), {} crashes ({:.1f}; {} power cuts), {} faults of {:.1f} kinds, {} terminal bytes, "
-      "{} with the gateway ({} connections, {} resumed, {} commits folded), {} checks\n",
+      "{} with the gateway ({} connections, {} resumed, {} commits folded), {} checks; shared "
+      "logs: {} commits acknowledged, {} leaders, {} records that do not count\n",
       wanted.first, result.seeds_run, result.seeds_run - result.findings.size(),
       result.findings.size(), took.count(), all.commands, mean(all.commands), all.sends,
       all.crashes, mean(all.crashes), all.power_cuts, all.faults, mean(all.fault_kinds),
       all.terminal_bytes, all.with_gateway, all.connections, all.resumes, all.commits_folded,
-      all.checks);
+      all.checks, all.log_commits, all.log_leads, all.log_skipped);
   return result.findings.empty() ? 0 : 1;
 }
 

@@ -132,9 +132,9 @@ class sim_views::mortal_store final : public view_store {
                                                           std::size_t limit) const override {
       return into_->scan(prefix, after, limit);
     }
-    journal_result<bool> commit(position checkpoint) override {
+    journal_result<bool> commit(std::span<const position> checkpoints) override {
       if (!in_.lives()) return death();
-      return into_->commit(checkpoint);
+      return into_->commit(checkpoints);
     }
 
    private:
@@ -166,9 +166,9 @@ void sim_views::fail(std::string what) {
 void sim_views::booted() {
   store_->writes_left.reset();
   projector_ = std::make_unique<projector>(server_.journal, *store_);
-  told_projected_ = projector_->projected().offset;
+  told_projected_ = projector_->projected();
   ++stats_.checks;
-  if (told_projected_ > server_.journal.head().offset)
+  if (!heads_of(server_.journal).reaches(told_projected_))
     fail("the views lead the journal after a crash");
 }
 
@@ -184,13 +184,13 @@ void sim_views::crashing() {
   }
 }
 
-position sim_views::projected() const {
-  return projector_ ? projector_->projected() : position{};
+journal_cursor sim_views::projected() const {
+  return projector_ ? projector_->projected() : journal_cursor{};
 }
 
-void sim_views::when_projected(position at, std::chrono::milliseconds wait_max,
+void sim_views::when_projected(const journal_cursor& at, std::chrono::milliseconds wait_max,
                                std::function<void(bool)> then) {
-  if (projected().offset >= at.offset) return then(true);
+  if (projected().reaches(at)) return then(true);
   waiters_.push_back({at, server_.clock.now() + wait_max, std::move(then)});
 }
 
@@ -201,14 +201,14 @@ void sim_views::rebuild_soon() {
 
 // A journal that cannot be read stops the projector; the views stay as they are.
 void sim_views::fold(std::size_t commits_max) {
-  const auto before = projector_->projected().offset;
+  const auto before = projector_->projected().commits();
   const auto folded = projector_->step(commits_max);
-  const auto now = projector_->projected().offset;
+  const auto now = projector_->projected();
   ++stats_.checks;
-  if (now < told_projected_) fail("what the views have folded went back");
-  if (now > server_.journal.head().offset) fail("the views lead the journal");
+  if (!now.reaches(told_projected_)) fail("what the views have folded went back");
+  if (!heads_of(server_.journal).reaches(now)) fail("the views lead the journal");
   told_projected_ = now;
-  stats_.commits_folded += now - before;
+  stats_.commits_folded += now.commits() - before;
   if (!folded) return projector_.reset();
   tell_waiters();
 }
@@ -216,7 +216,7 @@ void sim_views::fold(std::size_t commits_max) {
 void sim_views::tell_waiters() {
   std::vector<std::pair<std::function<void(bool)>, bool>> told;
   std::erase_if(waiters_, [&](waiter& each) {
-    const bool there = projected().offset >= each.at.offset;
+    const bool there = projected().reaches(each.at);
     if (!there && each.until > server_.clock.now()) return false;
     told.emplace_back(std::move(each.then), there);
     return true;
@@ -227,7 +227,7 @@ void sim_views::tell_waiters() {
 // Nobody waits: views may lag, as they do under load.
 bool sim_views::step() {
   if (!projector_ || (waiters_.empty() && server_.random() % 32 != 0)) return false;
-  if (projector_->projected().offset >= server_.journal.head().offset && !projector_->rebuilding())
+  if (projector_->projected().reaches(heads_of(server_.journal)) && !projector_->rebuilding())
     return false;
   // Whoever waits may wait a little more, while commits gather.
   if (server_.random() % 4 != 0) return true;
@@ -248,9 +248,8 @@ void sim_views::fire_timers() {
 }
 
 std::optional<std::string> sim_views::finish() {
-  while (
-      projector_ && !broken_ &&
-      (projector_->projected().offset < server_.journal.head().offset || projector_->rebuilding()))
+  while (projector_ && !broken_ &&
+         (!projector_->projected().reaches(heads_of(server_.journal)) || projector_->rebuilding()))
     fold(projector::batch_commits_max);
   if (projector_ && !broken_) {
     compare_with_rebuilt();

@@ -27,9 +27,9 @@ class sim_views final : public testing::simulated_part {
 
   const view_store& store() const;
   // services::when_projected, on the simulated clock.
-  void when_projected(position at, std::chrono::milliseconds wait_max,
+  void when_projected(const journal_cursor& at, std::chrono::milliseconds wait_max,
                       std::function<void(bool)> then);
-  position projected() const;
+  journal_cursor projected() const;
   void rebuild_soon();  // beside the live views, from now on
 
   // Catches up and compares. What was broken, or nothing.
@@ -46,7 +46,7 @@ class sim_views final : public testing::simulated_part {
  private:
   class mortal_store;  // the memory store; its writes fail once the process is to die
   struct waiter {
-    position at;
+    journal_cursor at;
     timestamp until;
     std::function<void(bool)> then;
   };
@@ -60,7 +60,7 @@ class sim_views final : public testing::simulated_part {
   std::unique_ptr<mortal_store> store_;
   std::unique_ptr<projector> projector_;
   std::vector<waiter> waiters_;
-  std::uint64_t told_projected_{};  // never goes back while a process lives
+  journal_cursor told_projected_;  // never goes back while a process lives
   std::optional<std::string> broken_;
   view_stats stats_;
 };

@@ -75,6 +75,9 @@ void universe_stats::operator+=(const universe_stats& other) {
   connections += other.connections;
   resumes += other.resumes;
   commits_folded += other.commits_folded;
+  log_commits += other.log_commits;
+  log_leads += other.log_leads;
+  log_skipped += other.log_skipped;
 }
 
 universe::universe(const universe_options& options)

@@ -19,7 +19,7 @@ namespace berth::sim {
 struct universe_stats {
   std::uint64_t universes{}, commands{}, sends{}, accepted{}, crashes{}, power_cuts{}, faults{},
       fault_kinds{}, terminal_bytes{}, checks{}, with_gateway{}, connections{}, resumes{},
-      commits_folded{};
+      commits_folded{}, log_commits{}, log_leads{}, log_skipped{};
   void operator+=(const universe_stats& other);
 };
 

@@ -39,22 +39,22 @@ wire_gateway::~wire_gateway() {
 }
 
 gateway::services wire_gateway::services_for(testing::simulated_server& server, sim_views& views) {
-  return {
-      server.ask(),
-      views.store(),
-      server.journal,
-      server.bulk,
-      server.host,
-      server.clock,
-      wire_server_key,
-      [] { return std::string{}; },
-      [] { return true; },
-      [&views](position at, std::chrono::milliseconds wait_max, std::function<void(bool)> then) {
-        views.when_projected(at, wait_max, std::move(then));
-      },
-      [&server](std::span<std::uint8_t> out) {
-        for (auto& each : out) each = static_cast<std::uint8_t>(server.random());
-      }};
+  return {server.ask(),
+          views.store(),
+          server.journal,
+          server.bulk,
+          server.host,
+          server.clock,
+          wire_server_key,
+          [] { return std::string{}; },
+          [] { return true; },
+          [&views](const journal_cursor& at, std::chrono::milliseconds wait_max,
+                   std::function<void(bool)> then) {
+            views.when_projected(at, wait_max, std::move(then));
+          },
+          [&server](std::span<std::uint8_t> out) {
+            for (auto& each : out) each = static_cast<std::uint8_t>(server.random());
+          }};
 }
 
 std::shared_ptr<void> wire_gateway::run_later(std::chrono::milliseconds delay,

@@ -35,13 +35,13 @@ void feed_view::take(const wire::opened& what) {
     if (what.after != cursor_) fail("opened at another cursor than asked");
     return;
   }
-  const auto at = gateway::parse_position(what.after);
+  const auto at = gateway::parse_cursor(what.after);
   if (!at) return fail("opened without a cursor");
   if (!world_.read_journal()) return;
   const auto& facts = world_.accounts[account_].facts;
   next_ = static_cast<std::size_t>(
       std::find_if(facts.begin(), facts.end(),
-                   [&](const wire_fact& each) { return each.at.offset > at->offset; }) -
+                   [&](const wire_fact& each) { return !at->reaches(each.at); }) -
       facts.begin());
   resumed_at_ = *next_;
   cursor_ = what.after;
