@@ -8,6 +8,7 @@
 #include "infra/rocksdb/rocksdb_journal.hpp"
 #include "infra/rocksdb/rocksdb_view_store.hpp"
 #include "infra/rocksdb/scrub.hpp"
+#include "infra/rocksdb/state_notes.hpp"
 #include "infra/telemetry/system_clock.hpp"
 
 namespace berth {
@@ -22,7 +23,11 @@ class opened_engine : public embedded_engine {
  public:
   opened_engine(directory_lock lock, std::unique_ptr<log_store> log,
                 std::unique_ptr<state_store> state)
-      : lock_{std::move(lock)}, log_{std::move(log)}, state_{std::move(state)}, views_{*state_} {}
+      : lock_{std::move(lock)},
+        log_{std::move(log)},
+        state_{std::move(state)},
+        views_{*state_},
+        notes_{*state_} {}
   ~opened_engine() override {
     journal_.reset();
     state_->flush();  // should it fail, the next start reads a little more of the log
@@ -44,6 +49,7 @@ class opened_engine : public embedded_engine {
     return {log.memtable_bytes + state.memtable_bytes,
             log.block_cache_bytes + state.block_cache_bytes};
   }
+  note_store& notes() override { return notes_; }
   void scrub(const read_pace& pace, const told_problem& found) override {
     journal_->scrub(pace, found);
   }
@@ -53,6 +59,7 @@ class opened_engine : public embedded_engine {
   std::unique_ptr<log_store> log_;
   std::unique_ptr<state_store> state_;
   rocksdb_view_store views_;
+  state_notes notes_;
   std::uint64_t epoch_{};
   std::unique_ptr<rocksdb_journal> journal_;
 };

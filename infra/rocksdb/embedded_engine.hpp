@@ -18,6 +18,7 @@
 #include "infra/files/read_pace.hpp"
 #include "infra/rocksdb/embedded_options.hpp"
 #include "infra/rocksdb/embedded_stats.hpp"
+#include "infra/rocksdb/note_store.hpp"
 #include "projections/view_store.hpp"
 
 namespace berth {
@@ -30,6 +31,7 @@ class embedded_engine {
   virtual std::uint64_t epoch() const = 0;  // previous start's + 1; recorded before this returned
   virtual embedded_stats stats() const = 0;
   virtual memory_use memory() const = 0;  // asks both databases: dearer than stats()
+  virtual note_store& notes() = 0;
   // Reads all of log/ and state/ again, in the caller's thread. Damage of the log is told; damage
   // of state/ is fatal as on read, and rebuilt by the next start.
   virtual void scrub(const read_pace& pace,

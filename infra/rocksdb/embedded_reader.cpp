@@ -10,6 +10,7 @@
 #include "infra/rocksdb/embedded_engine.hpp"
 #include "infra/rocksdb/head_file.hpp"
 #include "infra/rocksdb/journal_reads.hpp"
+#include "infra/rocksdb/log_store.hpp"
 #include "infra/rocksdb/rocksdb_view_store.hpp"
 
 namespace berth {
@@ -109,7 +110,7 @@ class opened_reader : public embedded_reader {
     state_ = std::move(*state);
     const auto indexed = state_->indexed();
     if (indexed.has_error()) return indexed.error();
-    reads_.emplace(options_, *log_, *state_, indexed->offset, timestamp{},
+    reads_.emplace(options_, *log_, *state_, position{0, indexed->offset}, timestamp{},
                    [](const journal_error&) {});
     journal_.emplace(*reads_);
     views_.emplace(*state_);
@@ -131,7 +132,7 @@ class opened_reader : public embedded_reader {
     // Behind a tail that was skipped as a whole, a new one begins.
     if (indexed->offset > reads_->durable()) {
       journal_.reset();
-      reads_.emplace(options_, *log_, *state_, indexed->offset, timestamp{},
+      reads_.emplace(options_, *log_, *state_, position{0, indexed->offset}, timestamp{},
                      [](const journal_error&) {});
       journal_.emplace(*reads_);
     } else if (indexed->offset > held) {

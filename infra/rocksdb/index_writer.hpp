@@ -10,6 +10,7 @@
 
 #include "infra/rocksdb/embedded_options.hpp"
 #include "infra/rocksdb/journal_reads.hpp"
+#include "infra/rocksdb/log_store.hpp"
 
 namespace berth {
 

@@ -13,24 +13,25 @@ constexpr std::size_t drop_step_commits = 256;  // appends wait for no longer th
 
 // The answer for a command that was executed, or may have been, but whose record cannot be read: no
 // content has this hash, so that a retry is refused as a conflict and never executed twice.
-recorded_command unreadable(std::uint64_t offset) {
+recorded_command unreadable(position at) {
   recorded_command found;
-  found.at = {0, offset};
+  found.at = at;
   return found;
 }
 
 }  // namespace
 
-journal_reads::journal_reads(const embedded_options& options, const log_store& log,
-                             const state_store& state, std::uint64_t indexed, timestamp last_time,
+journal_reads::journal_reads(const embedded_options& options, const record_source& log,
+                             const state_store& state, position indexed, timestamp last_time,
                              std::function<void(const journal_error&)> damaged)
     : time_{*options.time},
       window_{options.limits.deduplication_window},
       log_{log},
       state_{state},
       damaged_{std::move(damaged)},
-      indexed_{indexed},
-      durable_{indexed},
+      partition_{indexed.partition},
+      indexed_{indexed.offset},
+      durable_{indexed.offset},
       last_time_{last_time} {}
 
 void journal_reads::publish(std::vector<indexed_commit>&& group, timestamp time) {
@@ -42,6 +43,13 @@ void journal_reads::publish(std::vector<indexed_commit>&& group, timestamp time)
   last_time_ = time;
   lag_commits_ = tail_.commits().size();
   lag_bytes_ = tail_.bytes();
+}
+
+void journal_reads::publish_indexed(std::size_t count, timestamp time) {
+  const std::unique_lock lock{mutex_};
+  BERTH_ASSERT(tail_.commits().empty() && durable_ == indexed_);
+  durable_ = indexed_ += count;
+  last_time_ = time;
 }
 
 std::vector<const indexed_commit*> journal_reads::unindexed(std::size_t limit) const {
@@ -87,7 +95,7 @@ journal_result<commit> journal_reads::commit_at(std::uint64_t offset) const {
     if (error.code == journal_errc::not_found) error.code = journal_errc::corrupt;
     return error;
   }
-  auto read = read_commit(record->ToStringView(), {0, offset});
+  auto read = read_commit(record->ToStringView(), {partition_, offset});
   if (read.has_error()) return read.error();
   return std::move(read->happened);
 }
@@ -134,7 +142,7 @@ journal_result<std::vector<commit>> journal_reads::read(position from, std::size
   const auto last = head - first < limit ? head : first + limit - 1;
   std::optional<chain_hash> previous;
   const auto failed = log_.scan(first, last, [&](std::uint64_t offset, std::string_view record) {
-    auto read = read_commit(record, {0, offset}, previous ? &*previous : nullptr);
+    auto read = read_commit(record, {partition_, offset}, previous ? &*previous : nullptr);
     if (read.has_error()) return std::optional{read.error()};
     previous = read->hash;
     commits.push_back(std::move(read->happened));
@@ -157,7 +165,8 @@ std::optional<std::uint64_t> journal_reads::offset_of(const command_key& command
     return 0;
   }
   if (!*stored || (*stored)->time < oldest) return std::nullopt;
-  return (*stored)->offset;
+  if ((*stored)->at.partition != partition_) return std::nullopt;
+  return (*stored)->at.offset;
 }
 
 std::optional<recorded_command> journal_reads::find_command(const account_id& scope,
@@ -165,10 +174,10 @@ std::optional<recorded_command> journal_reads::find_command(const account_id& sc
   timestamp oldest;
   const auto offset = offset_of({scope, id}, oldest);
   if (!offset) return std::nullopt;
-  if (*offset == 0) return unreadable(0);
+  if (*offset == 0) return unreadable({partition_, 0});
   if (*offset > durable()) return std::nullopt;
   const auto found = commit_at(*offset);
-  if (found.has_error()) return unreadable(*offset);
+  if (found.has_error()) return unreadable({partition_, *offset});
   if (found->body.command != id || found->body.by.account != scope) return std::nullopt;
   if (found->envelope.time < oldest) return std::nullopt;
   return recorded_from(*found);
@@ -176,7 +185,8 @@ std::optional<recorded_command> journal_reads::find_command(const account_id& sc
 
 journal_result<snapshot> journal_reads::load_snapshot(const stream_id& stream,
                                                       std::optional<stream_version> at_most) const {
-  if (auto kept = state_.newest_snapshot(stream, at_most, {0, durable()})) return std::move(*kept);
+  if (auto kept = state_.newest_snapshot(stream, at_most, {partition_, durable()}))
+    return std::move(*kept);
   return journal_error{journal_errc::not_found, stream.text() + ": no usable snapshot",
                        std::nullopt};
 }

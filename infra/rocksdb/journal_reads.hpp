@@ -1,5 +1,5 @@
-// The reading half of the embedded journal, over log/, state/ and the part of the log that state/
-// does not index yet.
+// The reading half of a journal's partition, over its records (log/ of the embedded engine), state/
+// and the part of the records that state/ does not index yet (none of a replica).
 //
 //   log     1 ............ indexed ............. durable
 //           state/ knows   |<- tail, in memory ->|
@@ -13,7 +13,7 @@
 
 #include "infra/memory/commit_index.hpp"
 #include "infra/rocksdb/embedded_options.hpp"
-#include "infra/rocksdb/log_store.hpp"
+#include "infra/rocksdb/record_source.hpp"
 #include "infra/rocksdb/state_store.hpp"
 
 namespace berth {
@@ -21,13 +21,15 @@ namespace berth {
 class journal_reads {
  public:
   // `damaged` is told when a row of state/ cannot be read: it must be rebuilt from the log.
-  journal_reads(const embedded_options& options, const log_store& log, const state_store& state,
-                std::uint64_t indexed, timestamp last_time,
+  journal_reads(const embedded_options& options, const record_source& log, const state_store& state,
+                position indexed, timestamp last_time,
                 std::function<void(const journal_error&)> damaged);
 
   // --- the tail: written by the writer (publish) and the index writer (unindexed, drop_indexed)
   // ---
   void publish(std::vector<indexed_commit>&& group, timestamp time);
+  // The same for commits that state/ indexes already.
+  void publish_indexed(std::size_t count, timestamp time);
   // At most `limit` of the oldest commits of the tail; they stay valid until they are dropped.
   std::vector<const indexed_commit*> unindexed(std::size_t limit) const;
   void drop_indexed(std::size_t count);
@@ -53,9 +55,10 @@ class journal_reads {
 
   const clock& time_;
   const std::chrono::hours window_;
-  const log_store& log_;
+  const record_source& log_;
   const state_store& state_;
   const std::function<void(const journal_error&)> damaged_;
+  const std::uint32_t partition_;
 
   mutable std::shared_mutex mutex_;
   commit_index tail_;

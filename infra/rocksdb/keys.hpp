@@ -3,12 +3,15 @@
 //   log/    column family `log`      BE64 offset -> sealed record
 //           default column family    "format", "epoch", "loss/" BE64 time -> meta
 //   state/  c name 0 BE32 generation BE32 partition -> BE64 offset        view checkpoint
-//           d uuid(16) BE64 hash of the account     -> BE64 time, BE64 offset   deduplication
+//           d uuid(16) BE64 hash of the account     -> BE64 time, BE64 place    deduplication
 //           i stream 0 BE64 last version BE64 offset -> block of places   stream index
 //           l name                                  -> BE32               live generation of a view
 //           m …                                                           marks of the index and of
-//           snapshots p stream 0 BE64 upto                    -> snapshot v name 0 BE32 generation
-//           row key        -> row
+//           snapshots n name                         -> a note (note_store.hpp) p stream 0 BE64
+//           upto                    -> snapshot v name 0 BE32 generation row key        -> row
+//   replica/ (of a Kafka journal): as state/, and
+//           m partition BE32                        -> partition_state
+//           r BE32 partition BE64 sequence          -> sealed record
 #pragma once
 
 #include <cstdint>
@@ -28,7 +31,9 @@ enum class table : char {
   stream_index = 'i',
   live_view = 'l',
   mark = 'm',
+  note = 'n',
   snapshot = 'p',
+  record = 'r',
   view_row = 'v'
 };
 
@@ -58,6 +63,16 @@ inline std::string number(std::uint64_t value) {
   return key;
 }
 
+// A position in 64 bits: partition 0, the embedded engine's only one, is the offset itself.
+inline constexpr unsigned place_offset_bits = 48;
+inline std::uint64_t place_of(position at) {
+  return std::uint64_t{at.partition} << place_offset_bits | at.offset;
+}
+inline position position_of(std::uint64_t place) {
+  return {static_cast<std::uint32_t>(place >> place_offset_bits),
+          place & ((std::uint64_t{1} << place_offset_bits) - 1)};
+}
+
 // All keys of one name in a table start with this and no others.
 inline std::string prefix_of(table in, std::string_view name) {
   std::string key(1, static_cast<char>(in));
@@ -76,6 +91,10 @@ inline std::string generation_prefix(table in, const view_generation& of) {
   auto key = prefix_of(in, of.name);
   put32(key, of.generation);
   return key;
+}
+
+inline std::string note_key(const std::string& name) {
+  return static_cast<char>(table::note) + name;
 }
 
 inline std::string checkpoint_key(const view_generation& of, std::uint32_t partition) {

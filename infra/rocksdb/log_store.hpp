@@ -13,16 +13,13 @@
 #include <string_view>
 
 #include "events/core/commit.hpp"
+#include "events/core/lead.hpp"
 #include "infra/rocksdb/database.hpp"
+#include "infra/rocksdb/record_source.hpp"
 
 namespace berth {
 
-struct leadership {
-  std::uint64_t epoch{};
-  std::uint64_t nonce{};
-};
-
-class log_store {
+class log_store : public record_source {
  public:
   // Creates the database if the folder holds none and nothing is `proven`. A torn last write is
   // cut.
@@ -45,15 +42,10 @@ class log_store {
   rocksdb::Status append(rocksdb::WriteBatch& batch);
   void add(rocksdb::WriteBatch& batch, std::uint64_t offset, std::string_view record) const;
 
-  // `not_found` if there is no such record.
-  journal_result<rocksdb::PinnableSlice> read(std::uint64_t offset) const;
+  journal_result<rocksdb::PinnableSlice> read(std::uint64_t offset) const override;
   journal_result<std::uint64_t> last_offset() const;
-  // Calls `visit(offset, record)` for from, from + 1 … upto until it returns an error; a missing
-  // one is `corrupt`.
-  using visitor =
-      std::function<std::optional<journal_error>(std::uint64_t offset, std::string_view record)>;
   std::optional<journal_error> scan(std::uint64_t from, std::uint64_t upto,
-                                    const visitor& visit) const;
+                                    const visitor& visit) const override;
 
   journal_result<leadership> lead() const;  // the last one; zero for a new log
   std::optional<journal_error> set_lead(const leadership& next);

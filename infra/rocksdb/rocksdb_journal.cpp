@@ -31,7 +31,7 @@ rocksdb_journal::rocksdb_journal(const embedded_options& options, log_store& log
       reads_{options_,
              log_,
              state_,
-             recovered.end.offset - recovered.unindexed.size(),
+             {0, recovered.end.offset - recovered.unindexed.size()},
              recovered.last_time,
              [this](const journal_error& why) { die(why); }},
       index_writer_{options_, log_, state_, reads_,

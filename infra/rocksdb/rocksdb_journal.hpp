@@ -20,6 +20,7 @@
 #include "infra/rocksdb/head_file.hpp"
 #include "infra/rocksdb/index_writer.hpp"
 #include "infra/rocksdb/journal_reads.hpp"
+#include "infra/rocksdb/log_store.hpp"
 #include "infra/rocksdb/recovery.hpp"
 
 namespace berth {

@@ -104,11 +104,9 @@ journal_result<durable_mark> state_store::indexed() const {
   return *mark;
 }
 
-std::optional<journal_error> state_store::index(std::span<const indexed_commit* const> next,
-                                                const durable_mark& at, index_write how) {
-  BERTH_ASSERT(!next.empty() && next.back()->place.offset == at.offset);
+void state_store::add_index_rows(std::span<const indexed_commit* const> next,
+                                 std::uint32_t partition, rocksdb::WriteBatch& batch) const {
   std::unordered_map<stream_id, std::vector<stream_place>> blocks;
-  rocksdb::WriteBatch batch;
   const auto oldest_us =
       filter_ ? static_cast<command_filter&>(*filter_).oldest_us.load(std::memory_order_relaxed)
               : 0;
@@ -123,10 +121,17 @@ std::optional<journal_error> state_store::index(std::span<const indexed_commit* 
     if (to_us(happened->time) < oldest_us) continue;
     batch.Put(index_rows::command_row_key(happened->command),
               keys::number(static_cast<std::uint64_t>(to_us(happened->time))) +
-                  keys::number(happened->place.offset));
+                  keys::number(keys::place_of({partition, happened->place.offset})));
   }
   for (auto& [stream, places] : blocks)
     if (!places.empty()) write_block(stream, places);
+}
+
+std::optional<journal_error> state_store::index(std::span<const indexed_commit* const> next,
+                                                const durable_mark& at, index_write how) {
+  BERTH_ASSERT(!next.empty() && next.back()->place.offset == at.offset);
+  rocksdb::WriteBatch batch;
+  add_index_rows(next, 0, batch);
   batch.Put(indexed_key, index_rows::mark_row(at));
   rocksdb::WriteOptions writing;
   writing.disableWAL = how == index_write::unlogged;
@@ -190,8 +195,8 @@ journal_result<std::optional<state_store::command_place>> state_store::find(
     return journal_error{journal_errc::corrupt,
                          folder_ + ": deduplication row of " + command.id.text(), std::nullopt};
   const auto bytes = row.ToStringView();
-  return std::optional{
-      command_place{from_us(static_cast<std::int64_t>(keys::get64(bytes))), keys::get64(bytes, 8)}};
+  return std::optional{command_place{from_us(static_cast<std::int64_t>(keys::get64(bytes))),
+                                     keys::position_of(keys::get64(bytes, 8))}};
 }
 
 journal_result<std::vector<std::string>> state_store::list(const std::string& after,

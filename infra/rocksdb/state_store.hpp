@@ -20,7 +20,8 @@
 
 namespace rocksdb {
 class CompactionFilter;
-}
+class WriteBatch;
+}  // namespace rocksdb
 
 namespace berth {
 
@@ -41,6 +42,9 @@ class state_store {
   enum class index_write : char { logged, unlogged };
   std::optional<journal_error> index(std::span<const indexed_commit* const> next,
                                      const durable_mark& at, index_write how = index_write::logged);
+  // The rows of index() alone, of any partition, to be written with others.
+  void add_index_rows(std::span<const indexed_commit* const> next, std::uint32_t partition,
+                      rocksdb::WriteBatch& batch) const;
   std::optional<journal_error> flush();
   // Places with version > after, oldest first, appended until `into` holds `limit`.
   std::optional<journal_error> places_after(const stream_id& stream, stream_version after,
@@ -49,7 +53,7 @@ class state_store {
   journal_result<std::optional<stream_place>> last_of(const stream_id& stream) const;
   struct command_place {
     timestamp time;
-    std::uint64_t offset{};
+    position at;
   };
   journal_result<std::optional<command_place>> find(const command_key& command) const;
   // Names of streams > after, in order.

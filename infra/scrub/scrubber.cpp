@@ -16,18 +16,16 @@ constexpr int io_of_process = 1;
 
 }  // namespace
 
-void scrub_round(embedded_engine& engine, bulk_log& bulk, const read_pace& pace,
-                 const scrub_finding& found) {
+void scrub_round(const scrubbed& what, const read_pace& pace, const scrub_finding& found) {
   bool goes_on = true;
   const auto paced = [&](std::size_t bytes) { return goes_on = goes_on && pace(bytes); };
-  engine.scrub(paced, found);
+  if (what.engine) what.engine->scrub(paced, found);
   if (!goes_on) return;
-  for (const auto& problem : check_output(engine.journal(), bulk, paced).problems) found(problem);
+  for (const auto& problem : check_output(what.log, what.bulk, paced).problems) found(problem);
 }
 
-scrubber::scrubber(embedded_engine& engine, bulk_log& bulk, scrub_options options,
-                   scrub_finding found)
-    : engine_{engine}, bulk_{bulk}, options_{options}, found_{std::move(found)} {
+scrubber::scrubber(const scrubbed& what, scrub_options options, scrub_finding found)
+    : what_{what}, options_{options}, found_{std::move(found)} {
   thread_ = std::thread{[this] { run(); }};
 }
 
@@ -52,7 +50,7 @@ void scrubber::run() {
   while (pause(rest)) {
     bool goes_on = true;
     scrub_round(
-        engine_, bulk_,
+        what_,
         [&](std::size_t bytes) {
           bytes_ += bytes;
           return goes_on = pause(

@@ -31,13 +31,17 @@ using scrub_finding = std::function<void(const journal_error&)>;
 
 // One round in the caller's thread. `pace` is told how many bytes were read, may sleep, and ends
 // the round by returning false.
-void scrub_round(embedded_engine& engine, bulk_log& bulk, const read_pace& pace,
-                 const scrub_finding& found);
+struct scrubbed {
+  const journal& log;
+  bulk_log& bulk;
+  embedded_engine* engine{};  // nothing: the log is elsewhere (Kafka), and checks itself
+};
+void scrub_round(const scrubbed& what, const read_pace& pace, const scrub_finding& found);
 
 class scrubber {
  public:
-  // `found` is called on the scrubber's thread. Engine and bulk log outlive the scrubber.
-  scrubber(embedded_engine& engine, bulk_log& bulk, scrub_options options, scrub_finding found);
+  // `found` is called on the scrubber's thread. All of `what` outlives the scrubber.
+  scrubber(const scrubbed& what, scrub_options options, scrub_finding found);
   ~scrubber();
   scrubber(const scrubber&) = delete;
   scrubber& operator=(const scrubber&) = delete;
@@ -50,8 +54,7 @@ class scrubber {
   void run();
   bool pause(std::chrono::microseconds length);  // false: it ends
 
-  embedded_engine& engine_;
-  bulk_log& bulk_;
+  const scrubbed what_;
   const scrub_options options_;
   const scrub_finding found_;
   std::atomic<std::uint64_t> rounds_{}, bytes_{}, problems_{};

@@ -1,5 +1,6 @@
 // The rules of events/core/journal.hpp as one suite. A test file defines JOURNAL_ENGINES, a list of
-// types of the shape in tests/support/journal_engines.hpp, and includes this once.
+// types of the shape in tests/support/journal_engines.hpp, and JOURNAL_TAGS, and includes this
+// once.
 #pragma once
 
 #include <atomic>
@@ -53,7 +54,7 @@ inline std::vector<commit_body> bodies_of(const std::vector<commit>& commits) {
   return bodies;
 }
 
-TEMPLATE_TEST_CASE("journal: a new one is empty", "[infra]", JOURNAL_ENGINES) {
+TEMPLATE_TEST_CASE("journal: a new one is empty", JOURNAL_TAGS, JOURNAL_ENGINES) {
   TestType engine;
   auto& journal = engine.journal();
   CHECK(journal.partitions() == 1);
@@ -66,7 +67,7 @@ TEMPLATE_TEST_CASE("journal: a new one is empty", "[infra]", JOURNAL_ENGINES) {
 }
 
 TEMPLATE_TEST_CASE("journal: offsets start at 1 without a gap, and reads give what was appended",
-                   "[infra]", JOURNAL_ENGINES) {
+                   JOURNAL_TAGS, JOURNAL_ENGINES) {
   TestType engine;
   const auto bodies = append_all(engine.journal(), interleaved(3, 40));
   CHECK(engine.journal().head() == position{0, 120});
@@ -81,7 +82,7 @@ TEMPLATE_TEST_CASE("journal: offsets start at 1 without a gap, and reads give wh
   CHECK(engine.journal().read({0, 120}, 10).value().size() == 1);
 }
 
-TEMPLATE_TEST_CASE("journal: every commit carries the chain hash of the one before", "[infra]",
+TEMPLATE_TEST_CASE("journal: every commit carries the chain hash of the one before", JOURNAL_TAGS,
                    JOURNAL_ENGINES) {
   TestType engine;
   append_all(engine.journal(), interleaved(2, 20));
@@ -94,7 +95,7 @@ TEMPLATE_TEST_CASE("journal: every commit carries the chain hash of the one befo
   }
 }
 
-TEMPLATE_TEST_CASE("journal: a stream is read in version order from any version", "[infra]",
+TEMPLATE_TEST_CASE("journal: a stream is read in version order from any version", JOURNAL_TAGS,
                    JOURNAL_ENGINES) {
   TestType engine;
   const auto stream = stream_named("s");
@@ -121,7 +122,7 @@ TEMPLATE_TEST_CASE("journal: a stream is read in version order from any version"
 }
 
 TEMPLATE_TEST_CASE("journal: an append at another version is refused conflict and writes nothing",
-                   "[infra]", JOURNAL_ENGINES) {
+                   JOURNAL_TAGS, JOURNAL_ENGINES) {
   TestType engine;
   auto& journal = engine.journal();
   const auto stream = stream_named("a");
@@ -140,7 +141,7 @@ TEMPLATE_TEST_CASE("journal: an append at another version is refused conflict an
 }
 
 TEMPLATE_TEST_CASE("journal: an eventless commit is stored and leaves the version as it is",
-                   "[infra]", JOURNAL_ENGINES) {
+                   JOURNAL_TAGS, JOURNAL_ENGINES) {
   TestType engine;
   const auto stream = stream_named("a");
   append_all(engine.journal(), {sample_body(stream, 1, 1, 0), sample_body(stream, 1, 2, 2),
@@ -153,7 +154,7 @@ TEMPLATE_TEST_CASE("journal: an eventless commit is stored and leaves the versio
   CHECK(engine.journal().find_command({"acct_sample"}, command_number(4))->last.value == 2);
 }
 
-TEMPLATE_TEST_CASE("journal: a commit above the bound is refused before it is queued", "[infra]",
+TEMPLATE_TEST_CASE("journal: a commit above the bound is refused before it is queued", JOURNAL_TAGS,
                    JOURNAL_ENGINES) {
   TestType engine;
   const auto listener = std::make_shared<recording_listener>();
@@ -165,7 +166,7 @@ TEMPLATE_TEST_CASE("journal: a commit above the bound is refused before it is qu
 }
 
 TEMPLATE_TEST_CASE("journal: completions come in append order, one call a listener and group",
-                   "[infra]", JOURNAL_ENGINES) {
+                   JOURNAL_TAGS, JOURNAL_ENGINES) {
   TestType engine;
   const auto one = std::make_shared<recording_listener>();
   const auto two = std::make_shared<recording_listener>();
@@ -183,7 +184,7 @@ TEMPLATE_TEST_CASE("journal: completions come in append order, one call a listen
   }
 }
 
-TEMPLATE_TEST_CASE("journal: what was acknowledged is seen by a reader at once", "[infra]",
+TEMPLATE_TEST_CASE("journal: what was acknowledged is seen by a reader at once", JOURNAL_TAGS,
                    JOURNAL_ENGINES) {
   TestType engine;
   const auto stream = stream_named("a");
@@ -197,7 +198,7 @@ TEMPLATE_TEST_CASE("journal: what was acknowledged is seen by a reader at once",
 }
 
 TEMPLATE_TEST_CASE("journal: commit time never goes back, not even with the clock or a restart",
-                   "[infra]", JOURNAL_ENGINES) {
+                   JOURNAL_TAGS, JOURNAL_ENGINES) {
   TestType engine;
   const auto stream = stream_named("a");
   const auto begin = engine.time().now();
@@ -216,7 +217,7 @@ TEMPLATE_TEST_CASE("journal: commit time never goes back, not even with the cloc
   CHECK(read[3].envelope.time == begin + std::chrono::seconds{1});
 }
 
-TEMPLATE_TEST_CASE("journal: every start leads with the next epoch and another nonce", "[infra]",
+TEMPLATE_TEST_CASE("journal: every start leads with the next epoch and another nonce", JOURNAL_TAGS,
                    JOURNAL_ENGINES) {
   TestType engine;
   append_all(engine.journal(), {sample_body(stream_named("a"), 1, 1)});
@@ -231,7 +232,7 @@ TEMPLATE_TEST_CASE("journal: every start leads with the next epoch and another n
 }
 
 TEMPLATE_TEST_CASE("journal: a command is found with what it was answered, in its own account only",
-                   "[infra]", JOURNAL_ENGINES) {
+                   JOURNAL_TAGS, JOURNAL_ENGINES) {
   TestType engine;
   const auto body = sample_body(stream_named("a"), 1, 42, 3);
   append_all(engine.journal(), {body, sample_body(stream_named("b"), 1, 43)});
@@ -250,7 +251,7 @@ TEMPLATE_TEST_CASE("journal: a command is found with what it was answered, in it
 }
 
 TEMPLATE_TEST_CASE("journal: a command is forgotten when its window has passed by commit time",
-                   "[infra]", JOURNAL_ENGINES) {
+                   JOURNAL_TAGS, JOURNAL_ENGINES) {
   TestType engine{two_hours()};
   append_all(engine.journal(), {sample_body(stream_named("a"), 1, 1)});
   engine.time().advance(std::chrono::hours{2});
@@ -265,7 +266,7 @@ TEMPLATE_TEST_CASE("journal: a command is forgotten when its window has passed b
 }
 
 TEMPLATE_TEST_CASE("journal: a follower is woken after every move of the head, until it leaves",
-                   "[infra]", JOURNAL_ENGINES) {
+                   JOURNAL_TAGS, JOURNAL_ENGINES) {
   TestType engine;
   std::atomic<std::uint64_t> seen{0}, calls{0};
   auto handle = engine.journal().follow([&](position head) {
@@ -282,7 +283,7 @@ TEMPLATE_TEST_CASE("journal: a follower is woken after every move of the head, u
   CHECK(calls == before);
 }
 
-TEMPLATE_TEST_CASE("journal: streams are listed in order of name, page by page", "[infra]",
+TEMPLATE_TEST_CASE("journal: streams are listed in order of name, page by page", JOURNAL_TAGS,
                    JOURNAL_ENGINES) {
   TestType engine;
   std::vector<commit_body> bodies;
@@ -309,8 +310,8 @@ TEMPLATE_TEST_CASE("journal: streams are listed in order of name, page by page",
   CHECK(std::adjacent_find(names.begin(), names.end()) == names.end());
 }
 
-TEMPLATE_TEST_CASE("journal: a snapshot is the newest at or below the version asked for", "[infra]",
-                   JOURNAL_ENGINES) {
+TEMPLATE_TEST_CASE("journal: a snapshot is the newest at or below the version asked for",
+                   JOURNAL_TAGS, JOURNAL_ENGINES) {
   TestType engine;
   const auto stream = stream_named("a");
   append_all(engine.journal(), interleaved(1, 64));
@@ -330,7 +331,7 @@ TEMPLATE_TEST_CASE("journal: a snapshot is the newest at or below the version as
 }
 
 TEMPLATE_TEST_CASE("journal: any past version has a snapshot near below it, and few are kept",
-                   "[infra]", JOURNAL_ENGINES) {
+                   JOURNAL_TAGS, JOURNAL_ENGINES) {
   TestType engine;
   const auto stream = stream_named("a");
   append_all(engine.journal(), interleaved(1, 1));
@@ -347,7 +348,7 @@ TEMPLATE_TEST_CASE("journal: any past version has a snapshot near below it, and 
   CHECK(kept.size() <= events / 4096 + 20);
 }
 
-TEMPLATE_TEST_CASE("journal: a snapshot newer than the head is not kept", "[infra]",
+TEMPLATE_TEST_CASE("journal: a snapshot newer than the head is not kept", JOURNAL_TAGS,
                    JOURNAL_ENGINES) {
   TestType engine;
   append_all(engine.journal(), interleaved(1, 3));
@@ -360,7 +361,7 @@ TEMPLATE_TEST_CASE("journal: a snapshot newer than the head is not kept", "[infr
 
 TEMPLATE_TEST_CASE(
     "journal: many threads append to one stream and to their own without losing a commit",
-    "[infra]", JOURNAL_ENGINES) {
+    JOURNAL_TAGS, JOURNAL_ENGINES) {
   TestType engine;
   auto& journal = engine.journal();
   constexpr std::uint64_t threads = 4, commits = 300;

@@ -51,7 +51,8 @@ struct scrubbed_storage {
   }
   std::vector<journal_error> scrub(const read_pace& pace = at_once) {
     std::vector<journal_error> found;
-    scrub_round(*engine, *bulk, pace, [&](const journal_error& why) { found.push_back(why); });
+    scrub_round({engine->journal(), *bulk, engine.get()}, pace,
+                [&](const journal_error& why) { found.push_back(why); });
     return found;
   }
   // Flips a bit in the middle of the first file of this kind.
@@ -139,7 +140,9 @@ TEST_CASE("scrub: the thread keeps its pace, counts, and ends when it is told to
   options.before_first_round = options.between_rounds = std::chrono::seconds{0};
   std::atomic<int> found{};
   {
-    scrubber running{*on.engine, *on.bulk, options, [&](const journal_error&) { ++found; }};
+    scrubber running{{on.engine->journal(), *on.bulk, on.engine.get()},
+                     options,
+                     [&](const journal_error&) { ++found; }};
     for (int i = 0; i < 20'000 && running.rounds() < 1; ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds{1});
     CHECK(running.rounds() >= 1);
@@ -151,7 +154,8 @@ TEST_CASE("scrub: the thread keeps its pace, counts, and ends when it is told to
   options.before_first_round = std::chrono::seconds{0};
   const auto began = std::chrono::steady_clock::now();
   {
-    scrubber slow{*on.engine, *on.bulk, options, [](const journal_error&) {}};
+    scrubber slow{
+        {on.engine->journal(), *on.bulk, on.engine.get()}, options, [](const journal_error&) {}};
   }
   CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds{10});
 }

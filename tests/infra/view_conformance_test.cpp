@@ -42,7 +42,7 @@ TEMPLATE_TEST_CASE("views: several batches are written at once, each with its ch
     of_usage->put("a", std::to_string(round));
     of_audit->append("b" + std::to_string(round), "row");
     const std::array<view_store::batch_at, 2> both{
-        {{of_usage.get(), {0, 10 * round}}, {of_audit.get(), {0, 7 * round}}}};
+        {{of_usage.get(), {{0, 10 * round}}}, {of_audit.get(), {{0, 7 * round}}}}};
     REQUIRE(views.commit_all(both).has_value());
     CHECK(views.read(usage)->get("a") == std::to_string(round));
     CHECK(views.read(audit)->scan("b", "", 10).size() == round);
@@ -50,6 +50,33 @@ TEMPLATE_TEST_CASE("views: several batches are written at once, each with its ch
     CHECK(views.checkpoint(audit, 0) == position{0, 7 * round});
   }
   CHECK_FALSE(views.read(usage)->get("b1"));
+}
+
+TEMPLATE_TEST_CASE("views: a write has checkpoints of the partitions it folded, others stay",
+                   "[infra]", VIEW_ENGINES) {
+  TestType engine;
+  auto& views = engine.views();
+  const view_generation usage{"usage", 1}, filled{"usage", 2};
+  const auto batch = views.write(usage);
+  batch->put("a", "1");
+  REQUIRE(batch->commit(std::vector<position>{{0, 5}, {3, 7}, {63, 1}}).has_value());
+  batch->put("a", "2");
+  REQUIRE(batch->commit({3, 8}).has_value());
+  CHECK(views.checkpoint(usage, 0) == position{0, 5});
+  CHECK(views.checkpoint(usage, 3) == position{3, 8});
+  CHECK(views.checkpoint(usage, 63) == position{63, 1});
+  CHECK_FALSE(views.checkpoint(usage, 1));
+  const auto fill = views.fill(filled);
+  fill->put("a", "1");
+  REQUIRE(fill->commit({2, 1}).has_value());
+  REQUIRE(fill->commit(std::vector<position>{{0, 4}, {2, 3}}).has_value());
+  REQUIRE(fill->keep().has_value());
+  CHECK(views.checkpoint(filled, 0) == position{0, 4});
+  CHECK(views.checkpoint(filled, 2) == position{2, 3});
+  CHECK_FALSE(views.checkpoint(filled, 3));
+  CHECK(views.read(filled)->get("a") == "1");
+  views.drop(usage);
+  for (const std::uint32_t partition : {0, 3, 63}) CHECK_FALSE(views.checkpoint(usage, partition));
 }
 
 TEMPLATE_TEST_CASE("views: a batch can be used again after its commit", "[infra]", VIEW_ENGINES) {

@@ -11,6 +11,7 @@
 #include "tools/berthd/exit_code.hpp"
 #include "tools/berthd/server.hpp"
 #include "tools/berthd/settings.hpp"
+#include "tools/berthd/storage.hpp"
 
 namespace {
 
@@ -67,7 +68,11 @@ int main(int argc, char** argv) {
   }
   if (parsed.value.check_config) {
     std::cout << describe(parsed.value);
-    return exit_ok;
+    std::vector<std::string> lines;
+    const bool usable =
+        !parsed.value.uses_kafka() || berth::berthd::check_brokers(parsed.value, lines);
+    for (const auto& line : lines) std::cerr << line << "\n";
+    return usable ? exit_ok : exit_error;
   }
   // Every thread inherits this mask; the main thread waits for the signals.
   sigset_t ends;

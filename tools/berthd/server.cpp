@@ -14,7 +14,6 @@
 #include "infra/background/background_worker.hpp"
 #include "infra/bulk/segment_bulk_log.hpp"
 #include "infra/providers/sandbox/sandbox_host.hpp"
-#include "infra/rocksdb/embedded_engine.hpp"
 #include "infra/scrub/scrubber.hpp"
 #include "infra/telemetry/metrics.hpp"
 #include "infra/telemetry/system_clock.hpp"
@@ -24,6 +23,7 @@
 #include "tools/berthd/exit_code.hpp"
 #include "tools/berthd/first_start.hpp"
 #include "tools/berthd/server_metrics.hpp"
+#include "tools/berthd/storage.hpp"
 
 namespace berth::berthd {
 
@@ -61,7 +61,7 @@ struct server::parts {
   agent::agent_reactor pumps_reactor;
   agent::gateway_pumps pumps{pumps_reactor};  // of connections from inside to the gateway
   std::unique_ptr<environment_host> host;
-  std::unique_ptr<embedded_engine> engine;
+  std::unique_ptr<storage> stored;
   std::unique_ptr<bulk_log> bulk;
   std::unique_ptr<scrubber> scrub;
   std::unique_ptr<projection_driver> views;
@@ -105,24 +105,16 @@ void server::parts::make_host() {
 }
 
 std::optional<server::failure> server::parts::open_storage() {
-  embedded_options options;
-  options.data_dir = directory.path();
-  options.time = &clock;
-  options.limits.deduplication_window = std::chrono::hours{of.dedupe_window_hours};
-  options.on_fatal = [](const journal_error& error) { end_now(error); };
-  options.on_progress = [](const std::string& what, std::uint64_t done, std::uint64_t all) {
-    spdlog::info("{}: {} of {}", what, done, all);
-  };
-  options.on_storage_error = [](const std::string& what) { spdlog::warn("rocksdb: {}", what); };
-  auto opened = open_embedded(options);
+  auto opened = storage::open({of, directory.path(), directory.this_host().value, clock,
+                               [](const journal_error& error) { end_now(error); }});
   if (!opened) {
     auto message = std::string{name_of(opened.error().code)} + ": " + opened.error().message;
-    if (opened.error().code == journal_errc::data_loss)
+    if (opened.error().code == journal_errc::data_loss && of.engine == "embedded")
       message += "\nIf the missing part is gone for good: berth-inspect --data-dir " +
                  directory.path() + " accept-loss";
     return failure{exit_code_of(opened.error()), std::move(message)};
   }
-  engine = std::move(*opened);
+  stored = std::move(*opened);
   bulk_options logs_options;
   logs_options.dir = directory.file("bulk");
   logs_options.on_fatal = [](const journal_error& error) { end_now(error); };
@@ -134,27 +126,28 @@ std::optional<server::failure> server::parts::open_storage() {
 
 void server::parts::make_kernel_and_views() {
   views = std::make_unique<projection_driver>(
-      engine->journal(), engine->views(), [](const journal_error& error) { end_now(error); },
+      stored->journal(), stored->views(), [](const journal_error& error) { end_now(error); },
       &behind);
   kernel_limits limits;
   limits.command_window = std::chrono::hours{of.dedupe_window_hours};
   limits.passivate_after = std::chrono::seconds{of.passivate_after_s};
   kernel =
-      make_kernel({engine->journal(), *host, *bulk, clock, make_vterm_screen, directory.this_host(),
-                   boot_id(), engine->epoch(), limits, of.worker_threads, false, &behind});
+      make_kernel({stored->journal(), *host, *bulk, clock, make_vterm_screen, directory.this_host(),
+                   boot_id(), stored->epoch(), limits, of.worker_threads, false, &behind});
 }
 
 gateway::services server::parts::services() {
   return {*kernel,
-          engine->views(),
-          engine->journal(),
+          stored->views(),
+          stored->journal(),
           *bulk,
           *host,
           clock,
           directory.server_key(),
           [this] { return metrics.render(); },
           [this] { return serving.load(); },
-          [this](position at, std::chrono::milliseconds wait_max, std::function<void(bool)> then) {
+          [this](const journal_cursor& at, std::chrono::milliseconds wait_max,
+                 std::function<void(bool)> then) {
             views->when_projected(at, wait_max, std::move(then));
           }};
 }
@@ -188,17 +181,20 @@ std::optional<server::failure> server::start() {
       ensure_administrator(*my.kernel, my.directory.server_key(), my.directory.file("admin-token"));
   if (my.first.error)
     return failure{exit_error, "cannot make the administrator: " + *my.first.error};
-  add_server_metrics(my.metrics, *my.kernel, *my.engine, *my.views);
+  add_kernel_metrics(my.metrics, *my.kernel);
+  my.stored->add_metrics(my.metrics);
+  add_projection_metrics(my.metrics, my.stored->journal(), *my.views);
   my.serving = true;
   my.scrub = std::make_unique<scrubber>(
-      *my.engine, *my.bulk, scrub_options{}, [](const journal_error& found) {
+      scrubbed{my.stored->journal(), *my.bulk, my.stored->embedded()}, scrub_options{},
+      [](const journal_error& found) {
         spdlog::critical("scrub: {} ({}); restore it from a backup while there is one",
                          found.message, name_of(found.code));
       });
   add_scrub_metrics(my.metrics, *my.scrub);
   if (auto failed = my.open_front()) return failed;
   const auto status = [this] {
-    return server_status{url(), parts_->engine->journal().head().offset,
+    return server_status{url(), heads_of(parts_->stored->journal()).commits(),
                          parts_->kernel->environments_running()};
   };
   if (auto error =
@@ -224,7 +220,7 @@ std::size_t server::stop() {
   my.views.reset();
   my.scrub.reset();
   my.bulk.reset();
-  my.engine.reset();
+  my.stored.reset();
   return running;
 }
 

@@ -11,6 +11,7 @@
 
 #include "events/core/arguments.hpp"
 #include "tools/berthd/exit_code.hpp"
+#include "tools/berthd/kafka_table.hpp"
 
 namespace berth::berthd {
 
@@ -84,9 +85,11 @@ bool read_file(settings& to) {
   }
   file_reader reader{to, {}};
   std::string listen;
-  reader.unknown_keys(file, "",
-                      {"data_dir", "listen", "tls", "log", "sandbox", "gateway", "kernel"});
+  reader.unknown_keys(
+      file, "",
+      {"data_dir", "engine", "listen", "tls", "log", "sandbox", "gateway", "kernel", "kafka"});
   reader.take(file, "", "data_dir", to.data_dir);
+  reader.take(file, "", "engine", to.engine);
   reader.take(file, "", "listen", listen);
   if (const auto* tls = reader.table_of(file, "tls")) {
     reader.unknown_keys(*tls, "tls.", {"certificate", "key"});
@@ -116,6 +119,8 @@ bool read_file(settings& to) {
     reader.take(*kernel, "kernel.", "dedupe_window_hours", to.dedupe_window_hours);
     reader.take(*kernel, "kernel.", "passivate_after_s", to.passivate_after_s);
   }
+  if (const auto* kafka = reader.table_of(file, "kafka"))
+    read_kafka(*kafka, to.config_file, to.kafka, reader.errors);
   for (const auto& each : reader.errors) std::cerr << "berthd: " << each << "\n";
   return reader.errors.empty() &&
          (listen.empty() || set_listen(to, listen, to.config_file + ": listen"));
@@ -146,6 +151,12 @@ bool usable(const settings& of) {
   if (of.worker_threads == 0 || of.io_threads == 0)
     return wrong("worker_threads and io_threads must be at least 1");
   if (of.connections_max == 0) return wrong("gateway.connections_max must be at least 1");
+  if (of.engine != "embedded" && of.engine != "kafka")
+    return wrong("engine \"" + of.engine + "\" is not embedded or kafka");
+  if (of.engine == "kafka" && of.kafka.mirror)
+    return wrong("kafka.mirror copies the embedded journal; with engine = kafka there is none");
+  if (of.uses_kafka())
+    if (const auto mistake = mistake_in(of.kafka); !mistake.empty()) return wrong(mistake);
   if (of.dedupe_window_hours == 0) return wrong("dedupe_window_hours must be at least 1");
   return true;
 }
@@ -164,6 +175,11 @@ parsed_settings parse_settings(int argc, char** argv) {
   config->check(CLI::ExistingFile);
   auto* data_dir =
       option("--data-dir", flags.data_dir, "where everything is kept", "BERTH_DATA_DIR");
+  auto* engine =
+      option("--engine", flags.engine, "where the journal is: embedded or kafka", "BERTH_ENGINE");
+  auto* bootstrap =
+      option("--kafka-bootstrap", flags.kafka.options.bootstrap,
+             "HOST:PORT of Kafka brokers, separated by commas", "BERTH_KAFKA_BOOTSTRAP");
   auto* where =
       option("--listen", listen, "ADDRESS:PORT; only loopback without TLS", "BERTH_LISTEN");
   auto* certificate =
@@ -187,6 +203,8 @@ parsed_settings parse_settings(int argc, char** argv) {
   in_force.config_file = flags.config_file;
   if (!read_file(in_force)) return {{}, exit_usage};
   if (data_dir->count()) in_force.data_dir = flags.data_dir;
+  if (engine->count()) in_force.engine = flags.engine;
+  if (bootstrap->count()) in_force.kafka.options.bootstrap = flags.kafka.options.bootstrap;
   if (certificate->count()) in_force.tls_certificate = flags.tls_certificate;
   if (key->count()) in_force.tls_key = flags.tls_key;
   if (level->count()) in_force.log_level = flags.log_level;
@@ -202,8 +220,9 @@ parsed_settings parse_settings(int argc, char** argv) {
 
 std::string describe(const settings& of) {
   const bool is_ipv6 = of.address.find(':') != std::string::npos;
-  const toml::table text{
+  toml::table text{
       {"data_dir", of.data_dir},
+      {"engine", of.engine},
       {"listen", (is_ipv6 ? "[" + of.address + "]" : of.address) + ":" + std::to_string(of.port)},
       {"tls", toml::table{{"certificate", of.tls_certificate}, {"key", of.tls_key}}},
       {"log", toml::table{{"level", of.log_level}, {"format", of.log_format}}},
@@ -214,6 +233,7 @@ std::string describe(const settings& of) {
                              {"io_threads", of.io_threads},
                              {"dedupe_window_hours", of.dedupe_window_hours},
                              {"passivate_after_s", of.passivate_after_s}}}};
+  if (of.uses_kafka()) text.insert("kafka", describe_kafka(of.kafka));
   std::ostringstream out;
   out << text << "\n";
   return out.str();

@@ -8,12 +8,15 @@
 #include <vector>
 
 #include "gateway/options.hpp"
+#include "tools/berthd/kafka_settings.hpp"
 
 namespace berth::berthd {
 
 struct settings {
   std::string config_file;
   std::string data_dir;
+  std::string engine{"embedded"};  // where the journal is: embedded | kafka
+  kafka_settings kafka;            // used by engine = kafka, or by a mirror
   std::string address{"127.0.0.1"};
   std::uint16_t port{7780};
   std::string tls_certificate;
@@ -27,6 +30,7 @@ struct settings {
   std::uint32_t connections_max{gateway::gateway_limits{}.connections_max};
   std::uint32_t dedupe_window_hours{24};
   std::uint32_t passivate_after_s{60};
+  bool uses_kafka() const { return engine == "kafka" || kafka.mirror; }
   bool check_config{};
   bool doctor{};
 };
