@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include "tools/berthd/kafka_settings.hpp"
 #include "tools/inspect/queries.hpp"
 #include "tools/replay/export_recording.hpp"
+#include "tools/replay/migrate.hpp"
 #include "tools/replay/rebuild.hpp"
 #include "tools/replay/verify_fold.hpp"
 
@@ -20,7 +22,21 @@ struct options {
   bool rebuild{};
   bool verify_fold{};
   bool state_hashes{};
+  bool to_kafka{};
+  bool from_kafka{};
+  std::string config;
 };
+
+int migrate(const options& asked, const berth::embedded_options& engine, bool json) {
+  using namespace berth;
+  std::vector<std::string> errors;
+  auto settings = berthd::read_kafka_file(asked.config, errors);
+  for (const auto& each : errors) fmt::print(stderr, "berth-replay: {}\n", each);
+  if (!errors.empty()) return inspect::exit_usage;
+  if (settings.options.node.empty()) settings.options.node = "berth-replay";
+  return asked.to_kafka ? replay::to_kafka(engine, settings.options, json)
+                        : replay::from_kafka(engine, settings.options, json);
+}
 
 int run(const options& asked) {
   using namespace berth;
@@ -29,6 +45,7 @@ int run(const options& asked) {
   const bool json = asked.output == "json";
   if (asked.rebuild) return replay::rebuild(engine, asked.view, json);
   if (asked.verify_fold) return replay::verify_fold(engine, json);
+  if (asked.to_kafka || asked.from_kafka) return migrate(asked, engine, json);
   if (asked.state_hashes) return replay::state_hashes(engine, asked.against);
   return replay::export_recording(engine, asked.terminal, asked.format, asked.file);
 }
@@ -53,6 +70,14 @@ int main(int argc, char** argv) {
                                 "print every stream's state hash as JSON");
   auto* exported =
       what->add_option("--export", asked.terminal, "write a terminal's recording (term_…)");
+  auto* to_kafka = what->add_flag("--to-kafka", asked.to_kafka,
+                                  "copy the embedded journal into Kafka and compare");
+  auto* from_kafka = what->add_flag("--from-kafka", asked.from_kafka,
+                                    "make an embedded journal of the one in Kafka and compare");
+  auto* config = top.add_option("--config", asked.config, "berthd's configuration, for its [kafka]")
+                     ->check(CLI::ExistingFile);
+  to_kafka->needs(config);
+  from_kafka->needs(config);
   top.add_option("--view", asked.view, "only this view")->needs(rebuild);
   top.add_option("--against", asked.against, "compare with such a list of another build")
       ->needs(hashes)

@@ -1,0 +1,208 @@
+#include "tools/replay/migrate.hpp"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+#include <fmt/format.h>
+#include <boost/json.hpp>
+
+#include "infra/kafka/kafka_engine.hpp"
+#include "infra/kafka/kafka_mirror.hpp"
+#include "infra/rocksdb/embedded_engine.hpp"
+#include "infra/rocksdb/import_log.hpp"
+#include "tools/berthd/data_directory.hpp"
+#include "tools/inspect/queries.hpp"
+#include "tools/replay/stream_hashes.hpp"
+
+namespace berth::replay {
+namespace json = boost::json;
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::chrono::milliseconds look_every{100};
+constexpr std::size_t named_differences = 10;
+constexpr std::size_t commits_at_once = 1'000;
+
+void show(const char* what, std::uint64_t done, std::uint64_t of) {
+  if (::isatty(STDERR_FILENO)) fmt::print(stderr, "\r{}: {} of {} commits ", what, done, of);
+}
+
+embedded_options replica_of(const embedded_options& engine) {
+  auto options = engine;
+  options.data_dir = engine.data_dir / "replica";
+  return options;
+}
+
+std::optional<journal_error> put_aside(const fs::path& data_dir, const char* folder,
+                                       std::initializer_list<const char*> names) {
+  auto aside = data_dir / folder;
+  for (int n = 2; fs::exists(aside); ++n) aside = data_dir / fmt::format("{}-{}", folder, n);
+  std::error_code error;
+  fs::create_directory(aside, error);
+  for (const auto* name : names)
+    if (!error && fs::exists(data_dir / name)) fs::rename(data_dir / name, aside / name, error);
+  if (!error) return std::nullopt;
+  return journal_error{journal_errc::io, aside.string() + ": " + error.message(), std::nullopt};
+}
+
+struct outcome {
+  std::uint64_t commits{};
+  std::uint64_t events{};
+  std::uint64_t streams{};
+  std::vector<std::string> different;
+  std::chrono::duration<double> copied{}, compared{};
+};
+
+int tell(const outcome& done, bool as_json, const char* next) {
+  if (::isatty(STDERR_FILENO)) fmt::print(stderr, "\n");
+  if (as_json) {
+    fmt::print("{}\n", json::serialize(json::object{{"ok", done.different.empty()},
+                                                    {"commits", done.commits},
+                                                    {"events", done.events},
+                                                    {"streams", done.streams},
+                                                    {"different", json::value_from(done.different)},
+                                                    {"copied_s", done.copied.count()},
+                                                    {"compared_s", done.compared.count()}}));
+  } else {
+    fmt::print("{} commits, {} events of {} streams: copied in {:.1f} s, compared in {:.1f} s\n",
+               done.commits, done.events, done.streams, done.copied.count(), done.compared.count());
+    for (const auto& name : done.different) fmt::print("  {} is different\n", name);
+    fmt::print("{}\n", done.different.empty() ? next : "nothing was put aside");
+  }
+  return done.different.empty() ? inspect::exit_ok : inspect::exit_corrupt;
+}
+
+journal_result<outcome> compare(const journal& one, const journal& other, outcome done) {
+  const auto began = std::chrono::steady_clock::now();
+  journal_result<stream_hashes> second{stream_hashes{}};
+  std::thread beside{[&] { second = hash_streams(other); }};
+  const auto first = hash_streams(one);
+  beside.join();
+  if (first.has_error()) return first.error();
+  if (second.has_error()) return second.error();
+  done.commits = first->commits;
+  done.events = first->events;
+  done.streams = first->of.size();
+  done.different = differences(*first, *second, named_differences);
+  done.compared = std::chrono::steady_clock::now() - began;
+  return done;
+}
+
+// Until everything that is in the topic is in the replica.
+std::optional<journal_error> read_to_end(kafka_engine& engine) {
+  for (std::uint32_t p = 0; p < engine.log().partitions(); ++p) {
+    const auto end = engine.log().end_of(p);
+    if (end.has_error()) return end.error();
+    for (;;) {
+      const auto now = engine.log().stats(p);
+      if (now.next_offset >= *end) break;
+      show("reading", now.next_offset, *end);
+      std::this_thread::sleep_for(look_every);
+    }
+  }
+  return std::nullopt;
+}
+
+journal_error fatal(const std::string& what) {
+  return {journal_errc::io, what, std::nullopt};
+}
+
+}  // namespace
+
+int to_kafka(const embedded_options& asked, const kafka_options& kafka, bool as_json) {
+  auto options = asked;
+  options.on_fatal = [](const journal_error& why) { inspect::fail(why), std::_Exit(1); };
+  berthd::data_directory directory;
+  if (const auto opened = directory.open(options.data_dir); opened.error)
+    return inspect::fail(fatal(*opened.error));
+  auto engine = open_embedded(options);
+  if (engine.has_error()) return inspect::fail(engine.error());
+  const auto& from = (*engine)->journal();
+  const auto head = from.head().offset;
+  outcome done;
+  const auto began = std::chrono::steady_clock::now();
+  {
+    const auto mirror =
+        start_mirror(kafka, directory.this_host().value, **engine, *with_clock(options).time);
+    for (;;) {
+      const auto now = mirror->now();
+      if (now.connected && now.copied_upto >= head) break;
+      if (!now.trouble.empty()) return inspect::fail(fatal(now.trouble));
+      show("copying", now.copied_upto, head);
+      std::this_thread::sleep_for(look_every);
+    }
+  }
+  auto replica = open_kafka(kafka, replica_of(options));
+  if (replica.has_error()) return inspect::fail(replica.error());
+  if (auto failed = read_to_end(**replica)) return inspect::fail(*failed);
+  done.copied = std::chrono::steady_clock::now() - began;
+  auto compared = compare(from, (*replica)->journal(), done);
+  if (compared.has_error()) return inspect::fail(compared.error());
+  replica->reset();
+  engine->reset();
+  if (compared->different.empty())
+    if (auto failed = put_aside(options.data_dir, "embedded", {"log", "state", "head", "boot"}))
+      return inspect::fail(*failed);
+  return tell(*compared, as_json,
+              "The embedded journal was put aside in embedded/. Start with engine = \"kafka\".");
+}
+
+int from_kafka(const embedded_options& asked, const kafka_options& kafka, bool as_json) {
+  auto options = asked;
+  options.on_fatal = [](const journal_error& why) { inspect::fail(why), std::_Exit(1); };
+  berthd::data_directory directory;
+  if (const auto opened = directory.open(options.data_dir); opened.error)
+    return inspect::fail(fatal(*opened.error));
+  outcome done;
+  const auto began = std::chrono::steady_clock::now();
+  auto replica = open_kafka(kafka, replica_of(options));
+  if (replica.has_error()) return inspect::fail(replica.error());
+  if (auto failed = read_to_end(**replica)) return inspect::fail(*failed);
+  const auto& from = (*replica)->journal();
+  // The partitions, merged by commit time: each is in order by itself.
+  struct partition_reader {
+    position next;
+    std::vector<commit> ahead;
+    std::size_t at{};
+  };
+  std::vector<partition_reader> readers;
+  for (std::uint32_t p = 0; p < from.partitions(); ++p) readers.push_back({{p, 1}, {}, 0});
+  std::uint64_t copied = 0;
+  const auto next = [&]() -> journal_result<std::optional<commit>> {
+    partition_reader* oldest = nullptr;
+    for (auto& each : readers) {
+      if (each.at == each.ahead.size()) {
+        auto more = from.read(each.next, commits_at_once);
+        if (more.has_error()) return more.error();
+        each.ahead = std::move(*more);
+        each.at = 0;
+        if (each.ahead.empty()) continue;
+        each.next.offset = each.ahead.back().at().offset + 1;
+      }
+      if (!oldest || each.ahead[each.at].envelope.time < oldest->ahead[oldest->at].envelope.time)
+        oldest = &each;
+    }
+    if (!oldest) return std::optional<commit>{};
+    if (++copied % 100'000 == 0) show("copying", copied, 0);
+    return std::optional{std::move(oldest->ahead[oldest->at++])};
+  };
+  const auto imported = import_log(options, next);
+  if (imported.has_error()) return inspect::fail(imported.error());
+  auto engine = open_embedded(options);
+  if (engine.has_error()) return inspect::fail(engine.error());
+  done.copied = std::chrono::steady_clock::now() - began;
+  auto compared = compare(from, (*engine)->journal(), done);
+  if (compared.has_error()) return inspect::fail(compared.error());
+  replica->reset();
+  engine->reset();
+  if (compared->different.empty())
+    if (auto failed = put_aside(options.data_dir, "kafka", {"replica"}))
+      return inspect::fail(*failed);
+  return tell(*compared, as_json,
+              "The replica was put aside in kafka/. Start with engine = \"embedded\".");
+}
+
+}  // namespace berth::replay
