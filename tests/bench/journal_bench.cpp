@@ -1,8 +1,6 @@
 // What the embedded journal does on this machine's disk, beside what the disk does by itself.
 //   journal_bench [--quick] [--dir DIR]      JSON lines on stdout, a table on stderr
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -11,9 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/bench/append_load.hpp"
 #include "tests/bench/bench_engine.hpp"
 #include "tests/bench/measure.hpp"
-#include "tests/support/journal_sample.hpp"
 
 namespace {
 
@@ -67,65 +65,6 @@ void bench_rocksdb(const std::filesystem::path& dir, int count) {
   report("RocksDB: synced put of 400 B", count / seconds, spread::of(us));
 }
 
-// Keeps a number of appends in flight and measures each.
-class closed_loop : public append_listener, public std::enable_shared_from_this<closed_loop> {
- public:
-  closed_loop(journal& to, std::size_t in_flight, std::size_t streams)
-      : to_{to}, in_flight_max_{in_flight}, next_version_(streams, 1) {
-    for (std::size_t s = 0; s < streams; ++s)
-      streams_.push_back(testing::stream_named("bench" + std::to_string(s)));
-  }
-
-  // Until `seconds` have passed or `commits` were appended; returns commits a second.
-  double run(double seconds, std::size_t commits = ~std::size_t{0}) {
-    const auto began = steady::now();
-    const auto self = shared_from_this();
-    while (started_.size() < commits && us_since(began) < seconds * 1e6) {
-      {
-        std::unique_lock lock{mutex_};
-        room_.wait(lock, [&] { return started_.size() - us_.size() < in_flight_max_; });
-        started_.push_back(steady::now());
-      }
-      const auto n = started_.size() - 1;
-      const auto s = n % streams_.size();
-      auto body = testing::sample_body(streams_[s], next_version_[s]++, ++number, 1, 100);
-      while (const auto refused = to_.append(body, n, self)) {
-        if (!refused->retryable()) std::abort();
-        ++refusals;
-        std::this_thread::yield();
-      }
-    }
-    std::unique_lock lock{mutex_};
-    room_.wait(lock, [&] { return us_.size() == started_.size(); });
-    return static_cast<double>(us_.size()) / (us_since(began) / 1e6);
-  }
-
-  void appended(std::span<const append_result> results) override {
-    const auto now = steady::now();
-    const std::lock_guard lock{mutex_};
-    for (const auto& result : results) {
-      if (result.error) std::abort();
-      us_.push_back(
-          std::chrono::duration<double, std::micro>(now - started_[result.ticket]).count());
-    }
-    room_.notify_one();
-  }
-
-  std::vector<double>& latencies() { return us_; }
-  std::size_t refusals{};
-  static inline std::uint64_t number{};
-
- private:
-  journal& to_;
-  const std::size_t in_flight_max_;
-  std::vector<stream_id> streams_;
-  std::vector<std::uint64_t> next_version_;
-  std::mutex mutex_;
-  std::condition_variable room_;
-  std::vector<steady::time_point> started_;
-  std::vector<double> us_;
-};
-
 void bench_appends(const std::filesystem::path& dir, double seconds) {
   struct setting {
     std::size_t in_flight, streams;
@@ -135,7 +74,7 @@ void bench_appends(const std::filesystem::path& dir, double seconds) {
     const auto data =
         dir / ("appends-" + std::to_string(in_flight) + "-" + std::to_string(streams));
     const auto engine = open_engine(data);
-    const auto loop = std::make_shared<closed_loop>(engine->journal(), in_flight, streams);
+    const auto loop = std::make_shared<append_load>(engine->journal(), in_flight, streams);
     const auto per_second = loop->run(seconds);
     const auto stats = engine->stats();
     report("durable appends, " + std::to_string(in_flight) + " in flight, " +
@@ -154,7 +93,7 @@ void bench_recovery(const std::filesystem::path& dir, std::size_t commits) {
   const auto child = ::fork();
   if (child == 0) {
     const auto engine = open_engine(data);
-    std::make_shared<closed_loop>(engine->journal(), 4'000, 10'000)->run(3'600, commits);
+    std::make_shared<append_load>(engine->journal(), 4'000, 10'000)->run(3'600, commits);
     ::_exit(0);
   }
   int status = 0;

@@ -51,6 +51,17 @@ GOALS = [
     ("overload", "overload", "rss_mib", False, 512, "overload, MiB resident"),
     ("footprint", "500000 resident actors", "rss_mb", False, 1_000,
      "500,000 resident actors, MB resident"),
+    *(goal for brokers in ("1 broker", "3 brokers") for goal in (
+        ("kafka", f"acknowledged commits, 1 in flight, {brokers}", "p50_us", False,
+         (1.5, ("kafka", f"raw record to its delivery report, {brokers}", "p50_us")),
+         f"Kafka journal, one commit in flight, p50, us, {brokers}"),
+        ("kafka", f"acknowledged commits, 1 in flight, {brokers}", "p50_us", False,
+         (0.25, ("kafka", f"a transaction a commit, {brokers}", "p50_us")),
+         f"the same beside a transaction a commit, {brokers}"),
+        ("kafka", f"acknowledged commits, 8000 in flight, {brokers}", "per_second", True,
+         (0.6, ("kafka", f"raw records, 8,000 in flight, {brokers}", "per_second")),
+         f"Kafka journal, commits/s, {brokers}"),
+    )),
     ("server", "commands over WebSocket, 1 client", "p50_us", False, (4, PUT),
      "command over WebSocket, 1 client, p50, us"),
     ("server", "commands over WebSocket, 256 clients", "per_second", True, 20_000,
@@ -96,6 +107,10 @@ def drivers(binaries, quick, directory):
            for name in ("journal", "kernel", "recovery", "views", "time_travel", "overload",
                         "footprint")},
         "agent": [f"{binaries}/agent_bench", *flags],
+        **{f"kafka{brokers}": [sys.executable, f"{HERE}/../../infra/deploy/kafka/brokers.py", "run",
+                               "--brokers", str(brokers), "--", f"{binaries}/kafka_bench",
+                               "--dir", directory, "--brokers", str(brokers), *flags]
+           for brokers in (1, 3)},
         "server": [sys.executable, f"{HERE}/server_bench.py", "--bin", binaries, *flags],
     }
 
@@ -144,11 +159,11 @@ def figure(rows, bench, prefix, field):
     return None
 
 
-def check(rows, names):
+def check(rows):
     met = missed = 0
     for bench, prefix, field, at_least, goal, what in GOALS:
         row = figure(rows, bench, prefix, field)
-        if bench not in names or row is None:
+        if row is None:
             continue
         how = ""
         if isinstance(goal, tuple):
@@ -207,7 +222,7 @@ def main():
               f"{disk['p99_us']:.0f} us; load {rows[-1]['load_1m']:.1f}, {os.cpu_count()} cores")
     for line in compare.table(rows):
         print(line)
-    check(rows, names)
+    check(rows)
     sys.exit(1 if failed else 0)
 
 

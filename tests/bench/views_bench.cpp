@@ -115,7 +115,7 @@ class lag_watch {
 };
 
 void wait_for_views(bench_kernel& kernel, const projection_driver& views) {
-  while (views.projected() < kernel.engine().journal().head())
+  while (!views.projected().reaches(heads_of(kernel.engine().journal())))
     std::this_thread::sleep_for(std::chrono::milliseconds{10});
 }
 

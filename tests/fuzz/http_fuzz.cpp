@@ -5,14 +5,14 @@
 #include <spdlog/spdlog.h>
 #include <boost/beast/http/parser.hpp>
 
-#include "gateway/openapi.hpp"
+#include "gateway/embedded.hpp"
 #include "gateway/options.hpp"
 #include "gateway/problem.hpp"
 #include "tests/fuzz/fuzz_target.hpp"
 #include "tests/support/gateway_world.hpp"
 
 // The document itself is not what is fuzzed here.
-std::string_view berth::gateway::openapi_yaml() {
+std::optional<std::string_view> berth::gateway::embedded_text(std::string_view) {
   return "openapi: 3.0.3";
 }
 

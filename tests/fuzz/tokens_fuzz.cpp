@@ -74,6 +74,8 @@ void check_small_texts(std::string_view text) {
     require(uuid::parse(id->text()) == *id, "an id is read as it is written");
   if (const auto at = parse_position(text))
     require(parse_position(position_text(*at)) == *at, "a position is read as it is written");
+  if (const auto at = parse_cursor(text))
+    require(parse_cursor(cursor_text(*at)) == *at, "a cursor is read as it is written");
   if (const auto number = parse_decimal(text))
     require(parse_decimal(std::to_string(*number)) == *number, "a number is read as it is written");
 }
