@@ -1,6 +1,6 @@
 #include "infra/kafka/kafka_connection.hpp"
 
-#include <cstring>
+#include <algorithm>
 
 #include <spdlog/spdlog.h>
 
@@ -29,12 +29,9 @@ std::string source_of(const rd_kafka_message_t& message) {
 
 // Without it the first record to a topic waits for the library's next look at topics, up to a
 // second.
-void warm_up(rd_kafka_t* producer, const kafka_options& options) {
-  const std::unique_ptr<rd_kafka_topic_t, void (*)(rd_kafka_topic_t*)> topic{
-      rd_kafka_topic_new(producer, options.commits_topic().c_str(), nullptr),
-      rd_kafka_topic_destroy};
+void warm_up(rd_kafka_t* producer, rd_kafka_topic_t* topic, const kafka_options& options) {
   const rd_kafka_metadata_t* found = nullptr;
-  const auto error = rd_kafka_metadata(producer, 0, topic.get(), &found,
+  const auto error = rd_kafka_metadata(producer, 0, topic, &found,
                                        static_cast<int>(options.request_timeout_ms.count()));
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) rd_kafka_metadata_destroy(found);
 }
@@ -55,8 +52,9 @@ connection::report report_of(const rd_kafka_message_t& message) {
 
 }  // namespace
 
-journal_result<std::unique_ptr<connection>> connection::open(const kafka_options& options) {
-  std::unique_ptr<connection> opened{new connection{options}};
+journal_result<std::unique_ptr<connection>> connection::open(const kafka_options& options,
+                                                             bool with_sources) {
+  std::unique_ptr<connection> opened{new connection{options, with_sources}};
   if (auto failed = opened->renew_producer()) return *failed;
   auto consumer = make_consumer(options);
   if (consumer.has_error()) return consumer.error();
@@ -70,7 +68,9 @@ std::optional<journal_error> connection::renew_producer() {
   if (made.has_error()) return made.error();
   auto next = std::make_shared<producer>();
   next->end = std::move(*made);
-  warm_up(next->end.get(), options_);
+  next->commits.reset(
+      rd_kafka_topic_new(next->end.get(), options_.commits_topic().c_str(), nullptr));
+  warm_up(next->end.get(), next->commits.get(), options_);
   next->reports.reset(rd_kafka_queue_get_main(next->end.get()));
   std::shared_ptr<producer> old;
   {
@@ -94,7 +94,7 @@ bool connection::produce(std::uint32_t partition, const partition_member::outgoi
   if (!what.source.empty()) add_header(headers, source_header, what.source);
   // clang-format off
   const auto error = rd_kafka_producev(by->end.get(),
-      RD_KAFKA_V_TOPIC(options_.commits_topic().c_str()),
+      RD_KAFKA_V_RKT(by->commits.get()),
       RD_KAFKA_V_PARTITION(static_cast<std::int32_t>(partition)),
       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
       RD_KAFKA_V_KEY(what.key.empty() ? nullptr : what.key.data(), what.key.size()),
@@ -115,19 +115,22 @@ std::vector<connection::report> connection::poll_reports(std::chrono::millisecon
   ended = false;
   const auto by = present();
   std::vector<report> reports;
-  const event what{rd_kafka_queue_poll(by->reports.get(), static_cast<int>(wait.count()))};
-  if (!what) return reports;
-  if (rd_kafka_event_type(what.get()) == RD_KAFKA_EVENT_DR) {
-    std::vector<const rd_kafka_message_t*> messages(
-        std::min(rd_kafka_event_message_count(what.get()), reports_at_once));
-    while (const auto count =
-               rd_kafka_event_message_array(what.get(), messages.data(), messages.size()))
-      for (std::size_t i = 0; i < count; ++i) reports.push_back(report_of(*messages[i]));
-  } else if (rd_kafka_event_type(what.get()) == RD_KAFKA_EVENT_ERROR) {
-    ended = rd_kafka_event_error(what.get()) == RD_KAFKA_RESP_ERR__FATAL;
-    spdlog::log(ended ? spdlog::level::err : spdlog::level::debug, "kafka: {}",
-                rd_kafka_event_error_string(what.get()));
+  auto wait_ms = static_cast<int>(wait.count());
+  while (reports.size() < reports_at_once) {
+    const event what{rd_kafka_queue_poll(by->reports.get(), wait_ms)};
+    if (!what) break;
+    wait_ms = 0;
+    if (rd_kafka_event_type(what.get()) == RD_KAFKA_EVENT_DR) {
+      while (const auto* message = rd_kafka_event_message_next(what.get()))
+        reports.push_back(report_of(*message));
+    } else if (rd_kafka_event_type(what.get()) == RD_KAFKA_EVENT_ERROR) {
+      ended = ended || rd_kafka_event_error(what.get()) == RD_KAFKA_RESP_ERR__FATAL;
+      spdlog::log(ended ? spdlog::level::err : spdlog::level::debug, "kafka: {}",
+                  rd_kafka_event_error_string(what.get()));
+    }
   }
+  std::stable_sort(reports.begin(), reports.end(),
+                   [](const report& a, const report& b) { return a.partition < b.partition; });
   return reports;
 }
 
@@ -173,7 +176,7 @@ std::optional<journal_error> connection::poll_record(
   use({static_cast<std::uint32_t>(got->partition),
        static_cast<std::uint64_t>(got->offset),
        {static_cast<const char*>(got->payload), got->len},
-       source_of(*got)});
+       with_sources_ ? source_of(*got) : std::string{}});
   return std::nullopt;
 }
 

@@ -20,7 +20,9 @@ namespace berth::kafka {
 
 class connection {
  public:
-  static journal_result<std::unique_ptr<connection>> open(const kafka_options& options);
+  // with_sources: records are given with where they were copied from.
+  static journal_result<std::unique_ptr<connection>> open(const kafka_options& options,
+                                                          bool with_sources);
 
   // Queues a record; its report comes with its number. False: it was refused here and now.
   bool produce(std::uint32_t partition, const partition_member::outgoing& what);
@@ -32,6 +34,7 @@ class connection {
   };
   // The reports that came within `wait`. `ended`: the producer cannot go on, its unreported records
   // are never reported; renew_producer() makes another.
+  // All that are there then; those of a partition in their order, one after the other.
   std::vector<report> poll_reports(std::chrono::milliseconds wait, bool& ended);
   std::optional<journal_error> renew_producer();
   // Ends poll_reports() at once.
@@ -59,12 +62,15 @@ class connection {
   struct producer {
     handle end;
     queue reports;
+    topic commits;
   };
-  explicit connection(const kafka_options& options) : options_{options} {}
+  connection(const kafka_options& options, bool with_sources)
+      : options_{options}, with_sources_{with_sources} {}
   std::shared_ptr<producer> present() const;
   journal_error explain(const rd_kafka_message_t& failed) const;
 
   const kafka_options options_;
+  const bool with_sources_;
   mutable std::mutex mutex_;
   std::shared_ptr<producer> producer_;
   handle consumer_;

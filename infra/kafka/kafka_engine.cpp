@@ -63,7 +63,7 @@ class opened_kafka : public kafka_engine, private kafka_log::sink {
         journal_{*kept_, followers_},
         log_{options,
              {*this, *storage.time,
-              [this](const stream_id& stream) { return kept_->last_version(stream); },
+              [this](const stream_id& stream) { return kept_->last_version(stream); }, false,
               storage.on_fatal}} {
     journal_.append_to(log_);
   }

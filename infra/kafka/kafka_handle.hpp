@@ -30,6 +30,10 @@ struct list_end {
     rd_kafka_topic_partition_list_destroy(list);
   }
 };
+struct topic_end {
+  void operator()(rd_kafka_topic_t* topic) const { rd_kafka_topic_destroy(topic); }
+};
+using topic = std::unique_ptr<rd_kafka_topic_t, topic_end>;
 using handle = std::unique_ptr<rd_kafka_t, handle_end>;
 using queue = std::unique_ptr<rd_kafka_queue_t, queue_end>;
 using event = std::unique_ptr<rd_kafka_event_t, event_end>;

@@ -49,7 +49,7 @@ kafka_log::~kafka_log() {
 }
 
 std::optional<journal_error> kafka_log::start() {
-  auto opened = kafka::connection::open(options_);
+  auto opened = kafka::connection::open(options_, given_.with_sources);
   if (opened.has_error()) return opened.error();
   connection_ = std::move(*opened);
   std::vector<std::uint64_t> offsets;

@@ -46,6 +46,7 @@ class kafka_log {
     sink& to;
     const clock& time;
     version_of_stream last_version;  // empty: versions are not looked at
+    bool with_sources{};             // applied commits say where they were copied from
     // Called once, on a thread of the log: what is kept cannot be written or read on. Nothing is
     // applied after it.
     std::function<void(const journal_error&)> on_fatal;

@@ -92,8 +92,9 @@ class running_mirror : public kafka_mirror, private kafka_log::sink {
     if (facts.has_error()) return tell(facts.error().message);
     for (const auto& doubt : doubts_about(*facts, options_)) spdlog::warn("kafka: {}", doubt);
     load_marks(facts->cluster);
-    kafka_log log{options_,
-                  {*this, time_, {}, [this](const journal_error& why) { tell(why.message); }}};
+    kafka_log log{options_, {*this, time_, {}, true, [this](const journal_error& why) {
+                               tell(why.message);
+                             }}};
     if (auto failed = log.start()) return tell(failed->message);
     for (std::uint32_t p = 0; p < options_.partitions; ++p) log.want(p, true);
     {

@@ -27,8 +27,10 @@ partition_member::partition_member(identity who, const partition_state& at, cons
 version_of_stream partition_member::version_behind_applied() {
   if (!last_version_) return {};
   return [this](const stream_id& stream) -> journal_result<stream_version> {
-    if (const auto found = not_taken_.find(stream); found != not_taken_.end()) return found->second;
-    return last_version_(stream);
+    if (const auto found = applied_.find(stream); found != applied_.end()) return found->second;
+    auto last = last_version_(stream);
+    if (last.has_value()) applied_[stream] = *last;
+    return last;
   };
 }
 
@@ -67,7 +69,7 @@ std::optional<journal_error> partition_member::fetched(std::uint64_t offset,
 }
 
 void partition_member::take_applied(commit&& happened, std::string record, std::string source) {
-  if (last_version_) not_taken_[happened.body.stream] = happened.body.last();
+  if (last_version_) applied_[happened.body.stream] = happened.body.last();
   done_.applied.push_back({std::move(happened), std::move(record), std::move(source)});
 }
 
@@ -230,7 +232,7 @@ void partition_member::resign(const std::string& why) {
 }
 
 partition_member::done partition_member::take_done() {
-  not_taken_.clear();
+  if (applied_.size() > who_.known_streams_max) applied_.clear();
   return std::exchange(done_, {});
 }
 

@@ -59,7 +59,7 @@ class partition_member {
   struct identity {
     std::string node;
     journal_limits limits;
-    std::size_t known_streams_max = 65'536;  // next versions kept in memory
+    std::size_t known_streams_max = 16'384;  // versions kept in memory, of each kind
   };
   // `last_version` answers for everything taken by take_done(); empty: versions are not looked at.
   // `time` outlives it.
@@ -152,7 +152,9 @@ class partition_member {
   std::size_t inflight_bytes_{};
   std::unordered_map<stream_id, stream_version> known_;
 
-  std::unordered_map<stream_id, stream_version> not_taken_;  // applied since the last take_done()
+  // Last versions of streams that were applied to lately; of all that take_done() has not given
+  // yet.
+  std::unordered_map<stream_id, stream_version> applied_;
   std::vector<outgoing> outgoing_;
   done done_;
   std::array<std::uint64_t, verdict_count> verdicts_{};

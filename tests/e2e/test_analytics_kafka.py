@@ -12,7 +12,7 @@ import urllib.request
 import pytest
 
 from berth import flatbuffer
-from berth.kafka import kafka_brokers, make_topic
+from berth.kafka import kafka_brokers, make_topic, read_topic
 from berth.log_records import KINDS, PartitionWriter, crc32c
 from berth.server import BIN, ROOT, pids_naming
 from berth.workload import Workload
@@ -175,7 +175,7 @@ def test_the_bill_from_kafka_is_the_servers_to_the_micro_usd(server, kafka, live
 def test_keys_headers_and_partitions_are_as_documented(server, kafka, lives):
     _, head = caught_up_bill(server, kafka)
     sources, names = [], set()
-    for message in everything(kafka):
+    for message in read_topic(kafka, TOPIC):
         headers = dict(message.headers())
         value = message.value()
         assert value[:4] == {b"commit": b"BRC1", b"lead": b"BRL1"}[headers["berth-kind"]]
@@ -190,25 +190,6 @@ def test_keys_headers_and_partitions_are_as_documented(server, kafka, lives):
         names.add(name)
         sources.append(int(offset))
     assert len(names) == 1 and set(sources) >= set(range(1, head + 1))
-
-
-def everything(kafka) -> list:
-    settings = {"group.id": "test", "enable.partition.eof": True, "enable.auto.commit": False}
-    consumer = confluent_kafka.Consumer(kafka.client_settings() | settings)
-    consumer.assign([confluent_kafka.TopicPartition(TOPIC, each, 0) for each in range(PARTITIONS)])
-    found, ended, until = [], set(), time.monotonic() + 30
-    try:
-        while len(ended) < PARTITIONS:
-            assert time.monotonic() < until
-            for message in consumer.consume(500, 1):
-                if message.error():
-                    assert message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF
-                    ended.add(message.partition())
-                else:
-                    found.append(message)
-    finally:
-        consumer.close()
-    return found
 
 
 def test_who_follows_sees_a_line_when_its_interval_ends(server, rest, kafka, lives):

@@ -1,11 +1,16 @@
 """berthd with Kafka as its journal: real brokers, real kills, the same promises as on one disk."""
 
+import json
 import shutil
+import subprocess
+import sys
 import time
 
 import pytest
 
-from berth.kafka import kafka_brokers
+from berth import flatbuffer
+from berth.kafka import kafka_brokers, read_topic
+from berth.server import ROOT
 from berth.workload import Workload
 
 COMMANDS = 1500
@@ -112,6 +117,40 @@ def test_killed_servers_lose_nothing_that_was_acknowledged(kafka_server, seed):
     for each in work.done[-RETRIED:]:
         again = rest.surely(each.method, each.path, each.body, each.key)
         assert again.headers.get("etag") == each.answer.headers.get("etag"), each.path
+
+
+def test_the_bill_from_the_log_alone_is_the_servers(kafka_server, kafka):
+    rest = kafka_server.rest()
+    running = rest.good("GET", "/api/v1/environments")["items"][0]["id"]
+    rest.good("POST", f"/api/v1/environments/{running}/stop?wait=true", {})
+    settled(rest, kafka_server)
+    program = ROOT / "tools/analytics/bill_from_kafka.py"
+    command = [sys.executable, program, "--bootstrap", kafka.bootstrap, "--topic", "engine.commits"]
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    account = rest.good("GET", "/api/v1/auth/whoami")["account"]["id"]
+    lines = [each for each in json.loads(done.stdout)["lines"] if each.pop("account_id") == account]
+    assert lines == rest.items("/api/v1/bill-lines") and lines
+
+
+def test_the_latest_states_are_a_topic(kafka_server, kafka):
+    rest = kafka_server.rest()
+    wanted = {f"environment/{e['id']}" for e in rest.good("GET", "/api/v1/environments")["items"]}
+    until = time.monotonic() + 30
+    while True:
+        latest = {}
+        for message in read_topic(kafka, "engine.state"):
+            latest[message.key().decode()] = message
+        live = {key for key, message in latest.items() if message.value() is not None}
+        if wanted == {key for key in live if key.startswith("environment/")}:
+            break
+        assert time.monotonic() < until, (wanted, live)
+        time.sleep(0.3)
+    for key in wanted:
+        shown = rest.good("GET", f"/api/v1/environments/{key.split('/')[1]}")["environment"]
+        headers = dict(latest[key].headers())
+        assert int(headers["berth-version"]) == shown["version"]
+        assert flatbuffer.Table(latest[key].value()).string(2) == shown["name"]
 
 
 def test_a_server_without_its_replica_reads_all_of_it_again(kafka_server):

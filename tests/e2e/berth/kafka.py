@@ -12,6 +12,7 @@ make_topic(kafka, "berth.commits", partitions=4)
 import contextlib
 import os
 import sys
+import time
 
 import pytest
 
@@ -52,3 +53,25 @@ def make_topic(kafka: Brokers, name: str, partitions: int = 1, **settings: str) 
     asked = client.create_topics([wanted], operation_timeout=ADMIN_WITHIN_S)
     asked[name].result(ADMIN_WITHIN_S)
     kafka.wait_topic(name, partitions, ADMIN_WITHIN_S)
+
+
+def read_topic(kafka: Brokers, name: str, within_s: float = 30) -> list:
+    """Every message there is, partition by partition in order."""
+    client = pytest.importorskip("confluent_kafka", reason="tests/e2e/requirements.txt")
+    settings = {"group.id": "test", "enable.partition.eof": True, "enable.auto.commit": False}
+    consumer = client.Consumer(kafka.client_settings() | settings)
+    partitions = consumer.list_topics(name, within_s).topics[name].partitions
+    consumer.assign([client.TopicPartition(name, each, 0) for each in partitions])
+    found, ended, until = [], set(), time.monotonic() + within_s
+    try:
+        while len(ended) < len(partitions):
+            assert time.monotonic() < until, f"{name} was not read to its end in {within_s} s"
+            for message in consumer.consume(500, 1):
+                if not message.error():
+                    found.append(message)
+                    continue
+                assert message.error().code() == client.KafkaError._PARTITION_EOF, message.error()
+                ended.add(message.partition())
+    finally:
+        consumer.close()
+    return found
