@@ -58,13 +58,14 @@ class kafka_journal : public journal {
 class opened_kafka : public kafka_engine, private kafka_log::sink {
  public:
   opened_kafka(const kafka_options& options, const embedded_options& storage,
-               std::unique_ptr<replica> kept)
+               std::unique_ptr<replica> kept,
+               std::function<void(std::uint32_t, const std::string&)> on_taken_over)
       : kept_{std::move(kept)},
         journal_{*kept_, followers_},
         log_{options,
              {*this, *storage.time,
               [this](const stream_id& stream) { return kept_->last_version(stream); }, false,
-              storage.on_fatal}} {
+              storage.on_fatal, std::move(on_taken_over)}} {
     journal_.append_to(log_);
   }
   ~opened_kafka() override { log_.stop(); }
@@ -97,8 +98,9 @@ class opened_kafka : public kafka_engine, private kafka_log::sink {
 
 }  // namespace
 
-journal_result<std::unique_ptr<kafka_engine>> open_kafka(const kafka_options& options,
-                                                         const embedded_options& asked) {
+journal_result<std::unique_ptr<kafka_engine>> open_kafka(
+    const kafka_options& options, const embedded_options& asked,
+    std::function<void(std::uint32_t partition, const std::string& node)> on_taken_over) {
   const auto storage = with_clock(asked);
   const auto facts = prepare_topics(options);
   if (facts.has_error()) return facts.error();
@@ -107,7 +109,8 @@ journal_result<std::unique_ptr<kafka_engine>> open_kafka(const kafka_options& op
                              facts->cluster + "/" + options.commits_topic()};
   auto kept = open_replica(of_replica);
   if (kept.has_error()) return kept.error();
-  auto engine = std::make_unique<opened_kafka>(options, storage, std::move(*kept));
+  auto engine =
+      std::make_unique<opened_kafka>(options, storage, std::move(*kept), std::move(on_taken_over));
   if (auto failed = engine->start()) return *failed;
   return std::unique_ptr<kafka_engine>{std::move(engine)};
 }

@@ -3,6 +3,7 @@
 // docs/architecture.md has the flow, infra/kafka/README.md the parts.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -31,7 +32,9 @@ class kafka_engine {
 // Connects, and reads what the topic has behind what the replica knows, in the background. Leads no
 // partition until log().want() says so. Errors: those of prepare_topics, open_replica,
 // kafka_log::start.
-journal_result<std::unique_ptr<kafka_engine>> open_kafka(const kafka_options& options,
-                                                         const embedded_options& storage);
+// `on_taken_over`: as of kafka_log::ports.
+journal_result<std::unique_ptr<kafka_engine>> open_kafka(
+    const kafka_options& options, const embedded_options& storage,
+    std::function<void(std::uint32_t partition, const std::string& node)> on_taken_over = {});
 
 }  // namespace berth

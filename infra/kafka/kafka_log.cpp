@@ -155,13 +155,17 @@ void kafka_log::settle(partition_slot& of, std::unique_lock<std::mutex>& lock) {
     }
     commits_total_ += done.applied.size();
   }
-  if (std::exchange(of.resignations, of.member.resignations()) != of.member.resignations())
+  std::string taken_by;
+  if (std::exchange(of.resignations, of.member.resignations()) != of.member.resignations()) {
     of.claim_after = std::chrono::steady_clock::now() + claim_backoff;
+    if (of.wanted && of.member.leader_node() != options_.node) taken_by = of.member.leader_node();
+  }
   if (!done.answers.empty() || !done.applied.empty()) {
     const std::lock_guard delivering{delivering_};
     to_deliver_.push_back({std::move(done.answers), {of.partition, of.member.state().sequence}});
   }
   lock.unlock();
+  if (!taken_by.empty() && given_.on_taken_over) given_.on_taken_over(of.partition, taken_by);
 }
 
 void kafka_log::after(partition_slot& of, std::unique_lock<std::mutex>& lock) {

@@ -50,6 +50,9 @@ class kafka_log {
     // Called once, on a thread of the log: what is kept cannot be written or read on. Nothing is
     // applied after it.
     std::function<void(const journal_error&)> on_fatal;
+    // Another node leads a partition that this one wants; on a thread of the log. Empty: it is
+    // claimed again.
+    std::function<void(std::uint32_t partition, const std::string& node)> on_taken_over{};
   };
 
   kafka_log(kafka_options options, ports given);

@@ -52,6 +52,7 @@ std::optional<journal_error> partition_member::fetched(std::uint64_t offset,
       complete_front();
     }
   } else if (judged->what == verdict::lead_taken) {
+    leader_node_ = judged->taken->node;
     if (role_ == role::claiming && judged->taken->announced() == mine_)
       begin_to_lead();
     else if (role_ == role::claiming ||

@@ -106,6 +106,8 @@ class partition_member {
   std::size_t unanswered_bytes() const { return inflight_bytes_; }
   const std::string& why_not_leading() const { return why_; }
   std::uint64_t resignations() const { return resignations_; }
+  // Who announced the present leadership; empty: not read since this was made.
+  const std::string& leader_node() const { return leader_node_; }
   // How often each verdict was given, by its number.
   const std::array<std::uint64_t, verdict_count>& verdicts() const { return verdicts_; }
 
@@ -142,6 +144,7 @@ class partition_member {
   std::uint64_t claim_end_{};
   std::uint64_t claim_number_{};
   std::uint64_t resignations_{};
+  std::string leader_node_;
   std::uint64_t next_number_{1};
 
   // Of the present leadership: what the next record is sealed with.

@@ -1,4 +1,4 @@
-"""A short run of tests/chaos: nodes and brokers of a Kafka journal killed and stopped under load."""
+"""A short run of tests/chaos: nodes and brokers of a Kafka journal killed and stopped."""
 
 import subprocess
 import sys

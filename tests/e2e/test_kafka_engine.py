@@ -182,6 +182,20 @@ def test_a_broker_that_is_killed_delays_commands_and_loses_none(kafka_server, ka
     assert names.count("after-the-broker") == 1
 
 
+def test_a_second_server_takes_over_and_the_first_ends(kafka_server, make_server, kafka):
+    settled(kafka_server.rest(), kafka_server)
+    known = facts(kafka_server.rest())
+    second = make_server(start=False)
+    configured(second, kafka, topic_prefix="engine")
+    second.start()
+    assert kafka_server.process.wait(20) == 4, kafka_server.log()[-2000:]
+    assert "leads partition" in kafka_server.log()
+    # Another data directory, the same journal: tokens of before go on, and there is a new one.
+    for token in (kafka_server.admin_token, second.admin_token):
+        seen = second.rest(token=token).good("GET", "/api/v1/environments")["items"]
+        assert [each["id"] for each in seen] == [each[0] for each in known]
+
+
 def test_what_is_wrong_is_said_and_ends_the_start(make_server, kafka):
     server = make_server(start=False)
     server.data_dir.mkdir(mode=0o700)

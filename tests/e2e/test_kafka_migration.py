@@ -1,4 +1,4 @@
-"""From the embedded engine to Kafka and back: nothing a client can see is another, nothing runs less."""
+"""From the embedded engine to Kafka and back: no client sees a difference, all goes on running."""
 
 import json
 

@@ -14,7 +14,7 @@ namespace {
 // not the effect.
 template <class Command>
 outcome<answer<account::aggregate>> ask_and_wait(kernel& core, const account_id& account,
-                                                 Command what, const char* name) {
+                                                 Command what, const std::string& name) {
   constexpr auto wait_max = std::chrono::seconds{30};
   auto got = std::make_shared<std::promise<outcome<answer<account::aggregate>>>>();
   core.ask(
@@ -34,15 +34,20 @@ administrator ensure_administrator(kernel& core, const std::array<std::uint8_t, 
   administrator admin{!std::filesystem::exists(token_file), token_file, {}};
   if (!admin.created) return admin;
   const auto account = gateway::account_id_of("admin");
-  const auto token = gateway::make_api_token(
-      server_key, account,
-      gateway::token_id_of(account, uuid::derived("first start", "token", "")));
+  // A journal that outlived a data directory (Kafka) has an administrator, whose tokens go on; this
+  // directory's key gives another.
+  const auto of_key =
+      uuid::derived("first start", "token",
+                    {reinterpret_cast<const char*>(server_key.data()), server_key.size()});
+  const auto token =
+      gateway::make_api_token(server_key, account, gateway::token_id_of(account, of_key));
   const auto made =
       ask_and_wait(core, account, account::create{"admin", account::role::admin}, "create");
   if (!made && made.error() != rejection_code::name_taken) admin.error = made.error().message;
   if (admin.error) return admin;
-  const auto issued = ask_and_wait(
-      core, account, account::issue_token{token.token, "first start", token.hash, {}}, "token");
+  const auto issued =
+      ask_and_wait(core, account, account::issue_token{token.token, "first start", token.hash, {}},
+                   "token " + of_key.text());
   if (!issued) admin.error = issued.error().message;
   if (admin.error) return admin;
   if (const auto unwritten = write_whole_file(token_file, token.text + "\n"))

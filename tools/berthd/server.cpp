@@ -47,6 +47,7 @@ int exit_code_of(const journal_error& error) {
 [[noreturn]] void end_now(const journal_error& error) {
   spdlog::critical("storage failed, ending: {} ({})", error.message, name_of(error.code));
   spdlog::default_logger()->flush();
+  if (error.code == journal_errc::closed) std::_Exit(exit_in_use);
   std::_Exit(error.code == journal_errc::corrupt ? exit_corrupt : exit_storage);
 }
 

@@ -63,7 +63,15 @@ journal_result<std::unique_ptr<storage>> storage::open(const asked& what) {
     if (std::filesystem::exists(folder / "log"))
       return other_engine(what.data_dir, "an embedded journal", what.of.engine);
     options.data_dir = folder / replica_folder;
-    auto opened = open_kafka(kafka, options);
+    // What is in memory here would be old from now on.
+    const auto taken_over = [fatal = what.on_fatal](std::uint32_t partition,
+                                                    const std::string& node) {
+      fatal({journal_errc::closed,
+             "node " + node + " leads partition " + std::to_string(partition) +
+                 " now; one server a topic",
+             std::nullopt});
+    };
+    auto opened = open_kafka(kafka, options, taken_over);
     if (opened.has_error()) return opened.error();
     made->kafka_ = std::move(*opened);
     auto& log = made->kafka_->log();

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <thread>
 
 #include <fmt/format.h>
@@ -75,11 +76,13 @@ int tell(const outcome& done, bool as_json, const char* next) {
   return done.different.empty() ? inspect::exit_ok : inspect::exit_corrupt;
 }
 
-journal_result<outcome> compare(const journal& one, const journal& other, outcome done) {
+using hashes_of = std::function<journal_result<stream_hashes>()>;
+
+journal_result<outcome> compare(const hashes_of& one, const hashes_of& other, outcome done) {
   const auto began = std::chrono::steady_clock::now();
   journal_result<stream_hashes> second{stream_hashes{}};
-  std::thread beside{[&] { second = hash_streams(other); }};
-  const auto first = hash_streams(one);
+  std::thread beside{[&] { second = other(); }};
+  const auto first = one();
   beside.join();
   if (first.has_error()) return first.error();
   if (second.has_error()) return second.error();
@@ -135,19 +138,18 @@ int to_kafka(const embedded_options& asked, const kafka_options& kafka, bool as_
       std::this_thread::sleep_for(look_every);
     }
   }
-  auto replica = open_kafka(kafka, replica_of(options));
-  if (replica.has_error()) return inspect::fail(replica.error());
-  if (auto failed = read_to_end(**replica)) return inspect::fail(*failed);
   done.copied = std::chrono::steady_clock::now() - began;
-  auto compared = compare(from, (*replica)->journal(), done);
+  auto compared = compare(
+      [&] { return hash_streams(from); },
+      [&] { return hash_topic(kafka, [&](auto read) { show("comparing", read, head); }); }, done);
   if (compared.has_error()) return inspect::fail(compared.error());
-  replica->reset();
   engine->reset();
   if (compared->different.empty())
     if (auto failed = put_aside(options.data_dir, "embedded", {"log", "state", "head", "boot"}))
       return inspect::fail(*failed);
   return tell(*compared, as_json,
-              "The embedded journal was put aside in embedded/. Start with engine = \"kafka\".");
+              "The embedded journal was put aside in embedded/. Start with engine = \"kafka\": it "
+              "reads the topic first.");
 }
 
 int from_kafka(const embedded_options& asked, const kafka_options& kafka, bool as_json) {
@@ -194,7 +196,8 @@ int from_kafka(const embedded_options& asked, const kafka_options& kafka, bool a
   auto engine = open_embedded(options);
   if (engine.has_error()) return inspect::fail(engine.error());
   done.copied = std::chrono::steady_clock::now() - began;
-  auto compared = compare(from, (*engine)->journal(), done);
+  auto compared = compare([&] { return hash_streams(from); },
+                          [&] { return hash_streams((*engine)->journal()); }, done);
   if (compared.has_error()) return inspect::fail(compared.error());
   replica->reset();
   engine->reset();

@@ -2,10 +2,13 @@
 // stream has the same commits in the same order, and so the same state.
 #pragma once
 
+#include <functional>
 #include <unordered_map>
+#include <vector>
 
 #include "events/core/commit.hpp"
 #include "events/core/journal.hpp"
+#include "infra/kafka/kafka_options.hpp"
 
 namespace berth::replay {
 
@@ -16,6 +19,9 @@ struct stream_hashes {
 };
 // Reads all of it. Bodies are hashed as this build writes them.
 journal_result<stream_hashes> hash_streams(const journal& from);
+// The same of what a topic holds now, by who reads it to its end and keeps nothing.
+journal_result<stream_hashes> hash_topic(const kafka_options& kafka,
+                                         const std::function<void(std::uint64_t)>& progress);
 // Streams that only one has, or that differ, by name; at most `limit`.
 std::vector<std::string> differences(const stream_hashes& a, const stream_hashes& b,
                                      std::size_t limit);
