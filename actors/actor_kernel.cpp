@@ -130,6 +130,16 @@ void actor_kernel::beat() {
   shared_.timers.after(beat_every, [this] { beat(); });
 }
 
+// Many partitions begin at once: one look serves them all.
+void actor_kernel::leadership_began() {
+  constexpr std::chrono::milliseconds together{200};
+  if (look_armed_.exchange(true)) return;
+  shared_.timers.after(together, [this] {
+    look_armed_ = false;
+    shared_.registry.wake_resident();
+  });
+}
+
 void actor_kernel::sweep() {
   shared_.registry.passivate_idle(shared_.options.clock.now() -
                                   shared_.options.limits.passivate_after);

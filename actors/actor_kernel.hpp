@@ -16,6 +16,7 @@ class actor_kernel : public running_kernel, public host_observer {
 
   void start() override;
   void stop() override;
+  void leadership_began() override;
   std::size_t environments_running() const override { return shared_.environments_running; }
 
   void ask(const account_id&, account::command, command_meta,
@@ -70,6 +71,7 @@ class actor_kernel : public running_kernel, public host_observer {
   // The configuration outlives the system, the system the actors.
   struct system_config;
   std::unique_ptr<system_config> config_;
+  std::atomic<bool> look_armed_{};
   runtime shared_;
   std::unique_ptr<caf::actor_system> system_;
   bool stopped_{};

@@ -56,6 +56,9 @@ class running_kernel : public kernel {
  public:
   virtual void start() = 0;
   virtual void stop() = 0;
+  // A partition of the journal is led anew: soon what is in memory looks at its stream again. Any
+  // thread.
+  virtual void leadership_began() = 0;
   // Environments this kernel last knew to be running.
   virtual std::size_t environments_running() const = 0;
 

@@ -84,8 +84,10 @@ struct runtime {
                    std::function<void(bool taken)> ended = {}) {
     tell<A>(key, what, id, account, correlation, because,
             [this, key, what, id, account, correlation, because, ended](const auto& told) {
+              // Of an unknown outcome the same id finds out.
               const bool is_refused = !told && (told.error() == rejection_code::overloaded ||
-                                                told.error() == rejection_code::unavailable);
+                                                told.error() == rejection_code::unavailable ||
+                                                told.error() == rejection_code::unknown_outcome);
               if (!is_refused) return ended ? ended(told.has_value()) : void();
               timers.after(tell_again_after, [=, this] {
                 tell_surely<A>(key, what, id, account, correlation, because, ended);

@@ -14,25 +14,13 @@
 
 #include "actors/effects.hpp"
 #include "actors/mailbox_actor.hpp"
+#include "actors/shell_listener.hpp"
 #include "actors/stream_history.hpp"
 #include "actors/tenancy.hpp"
 #include "events/core/invariant.hpp"
 #include "events/core/mutants.hpp"
 
 namespace berth::actors {
-
-// Turns the journal's completions into one message an actor and batch.
-class shell_listener : public append_listener {
- public:
-  explicit shell_listener(caf::actor to) : to_{std::move(to)} {}
-  void appended(std::span<const append_result> results) override {
-    caf::anon_send(to_, appended_message{std::make_shared<const std::vector<append_result>>(
-                            results.begin(), results.end())});
-  }
-
- private:
-  caf::actor to_;
-};
 
 template <class A>
 class shell : public mailbox_actor {
@@ -105,9 +93,21 @@ class shell : public mailbox_actor {
 
   // Loads the stream on first use. False: it cannot be used, failure_ says why.
   bool loaded() {
+    // What is pending is answered first: by the end of the leadership it was written under.
+    const auto leadership = shared_.options.journal.leadership_of(entry_->stream);
+    if (leadership != leadership_ && pending_.empty()) loaded_ = false;
     if (loaded_) return !failure_;
+    const bool again = durable_ != nullptr;
     loaded_ = true;
     failure_.reset();
+    if (leadership == 0) {
+      failure_ = reject(rejection_code::unavailable,
+                        entry_->stream.text() + ": its partition is not led here now; retry");
+      loaded_ = false;
+      if (!std::exchange(wake_armed_, true)) wake_after(load_again_after);
+      return false;
+    }
+    leadership_ = leadership;
     auto read = load_stream<A>(shared_.options.journal, entry_->stream);
     if (!read) {
       failure_ = read.error();
@@ -122,6 +122,7 @@ class shell : public mailbox_actor {
     at_ = read->at;
     correlation_ = read->correlation;
     if (!BERTH_MUTANT(deadline_not_rearmed)) arm_deadline();
+    if (again) tell_watchers();
     reconcile();
     return true;
   }
@@ -247,8 +248,6 @@ class shell : public mailbox_actor {
     const auto ticket = ++last_ticket_;
     if (auto error = shared_.options.journal.append(body, ticket, listener_)) {
       --last_ticket_;
-      // Somebody else wrote to the stream while this node did not lead it: what is known is old.
-      if (error->code == journal_errc::conflict && pending_.empty()) loaded_ = false;
       return refuse(*request, to_rejection(*error));
     }
     if (BERTH_MUTANT(ack_before_sync))
@@ -292,6 +291,8 @@ class shell : public mailbox_actor {
     pending_.clear();
     by_key_.clear();
     loaded_ = BERTH_MUTANT(tentative_kept_after_failure);
+    // Nothing else may come that would look again.
+    if (!std::exchange(wake_armed_, true)) wake_after(load_again_after);
     for (auto& each : lost) {
       for (auto& request : each.waiting) refuse(*request, to_rejection(why));
       for (auto& [request, refused] : each.refused) refuse(*request, to_rejection(why));
@@ -373,6 +374,7 @@ class shell : public mailbox_actor {
 
   bool loaded_{};
   bool wake_armed_{};
+  std::uint64_t leadership_{};  // of the partition when it was loaded
   std::optional<rejection> failure_;
   state_ptr durable_ = std::make_shared<const state>();
   state_ptr tentative_ = durable_;

@@ -103,6 +103,13 @@ class journal {
   virtual position head(std::uint32_t partition = 0) const = 0;
   virtual std::uint32_t partitions() const = 0;
 
+  // Which leadership of this node the stream's partition is under: another number each time it
+  // began to lead, 0 while it does not. What was read under one may be old under the next, and is
+  // not read anew under none.
+  virtual std::uint64_t leadership_of(const stream_id&) const { return 1; }
+  // Told apart from other journals in clients' cursors; empty: it needs not be.
+  virtual std::string cursor_tag() const { return {}; }
+
   // `wake` is called (on the writer thread) whenever the durable head moved; the reader then calls
   // read(). Returns a handle; the subscription ends when it is destroyed (and no call is running
   // then).

@@ -18,14 +18,13 @@ boost::json::object data_of(aggregate_kind kind, const event_record& record) {
 
 }  // namespace
 
-boost::json::array event_items(const commit& happened, const journal_cursor& after) {
+boost::json::array event_items(const commit& happened, const std::string& after) {
   boost::json::array items;
   const auto& body = happened.body;
-  const auto cursor = cursor_text(after);
   auto version = body.first.value;
   for (const auto& record : body.events) {
     items.push_back(boost::json::object{
-        {"cursor", cursor},
+        {"cursor", after},
         {"time", to_rfc3339(happened.envelope.time)},
         {"stream", body.stream.text()},
         {"version", version++},

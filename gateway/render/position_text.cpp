@@ -1,5 +1,7 @@
 #include "gateway/render/position_text.hpp"
 
+#include <utility>
+
 #include "gateway/fields.hpp"
 
 namespace berth::gateway {
@@ -17,14 +19,22 @@ std::optional<position> parse_position(std::string_view text) {
   return position{static_cast<std::uint32_t>(*partition), *offset};
 }
 
-std::string cursor_text(const journal_cursor& of) {
-  if (of.empty()) return position_text({});
+std::string cursor_text(const journal_cursor& of, std::string_view tag) {
   std::string text;
-  for (const auto& at : of.places()) text += (text.empty() ? "" : "_") + position_text(at);
+  if (!tag.empty()) text = std::string{tag} + cursor_tag_end;
+  if (of.empty()) return text + position_text({});
+  bool is_first = true;
+  for (const auto& at : of.places())
+    text += (std::exchange(is_first, false) ? "" : "_") + position_text(at);
   return text;
 }
 
-std::optional<journal_cursor> parse_cursor(std::string_view text) {
+std::optional<journal_cursor> parse_cursor(std::string_view text, std::string_view tag) {
+  if (!tag.empty()) {
+    if (!text.starts_with(tag) || text.size() == tag.size() || text[tag.size()] != cursor_tag_end)
+      return {};
+    text.remove_prefix(tag.size() + 1);
+  }
   journal_cursor found;
   if (parse_position(text) == position{}) return found;
   for (std::optional<std::uint32_t> before;;) {

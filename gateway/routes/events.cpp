@@ -70,12 +70,14 @@ class feed_wait : public std::enable_shared_from_this<feed_wait> {
 
   response render(const std::vector<commit>& commits) const {
     boost::json::array items;
+    const auto tag = with_.given.journal.cursor_tag();
     auto next = choice_.after;
     for (const auto& one : commits) {
       next.set(one.at());
-      for (auto& item : event_items(one, next)) items.push_back(std::move(item));
+      for (auto& item : event_items(one, cursor_text(next, tag))) items.push_back(std::move(item));
     }
-    return json_response(200, {{"items", std::move(items)}, {"next_token", cursor_text(next)}});
+    return json_response(200,
+                         {{"items", std::move(items)}, {"next_token", cursor_text(next, tag)}});
   }
 
   const api& with_;
@@ -102,7 +104,7 @@ void list_events(const api& with, request asked, respond done) {
   const auto after = query.text("after", feed_cursor_bytes_max);
   const auto at = after == "now"  ? heads_of(with.given.journal)
                   : after.empty() ? journal_cursor{}
-                                  : parse_cursor(after);
+                                  : parse_cursor(after, with.given.journal.cursor_tag());
   if (!at || !is_of(with.given.journal, *at))
     query.refuse("after", "must be a cursor this server gave, or now");
   else

@@ -177,7 +177,8 @@ void when_views_ready(const api& with, const request& asked, const respond& done
     return with.given.when_projected(heads_of(with.given.journal), projected_wait_soft,
                                      [go_on = std::move(go_on)](bool) { go_on(); });
   }
-  const auto at = parse_cursor(*after);
+  const bool has_tag = after->find(cursor_tag_end) != std::string::npos;  // a position has none
+  const auto at = parse_cursor(*after, has_tag ? with.given.journal.cursor_tag() : std::string{});
   if (!at || !heads_of(with.given.journal).reaches(*at))
     return refuse(
         asked, done,

@@ -18,9 +18,13 @@ constexpr std::size_t queued_bytes_max = 64 * 1024;
 constexpr std::chrono::milliseconds projected_max{250};
 }  // namespace
 
+std::string feed_channel::tag() const {
+  return host_.given().journal.cursor_tag();
+}
+
 void feed_channel::start(const wire::open& asked) {
   const auto heads = heads_of(host_.given().journal);
-  const auto from = asked.after.empty() ? heads : parse_cursor(asked.after);
+  const auto from = asked.after.empty() ? heads : parse_cursor(asked.after, tag());
   if (!from || !heads.reaches(*from))
     return host_.end_channel(
         number_,
@@ -30,7 +34,7 @@ void feed_channel::start(const wire::open& asked) {
     after_.set({0, after_.offset(0) + 1});
   looked_ = after_;
   wire::opened opened;
-  opened.after = cursor_text(*from);
+  opened.after = cursor_text(*from, tag());
   host_.send(number_, std::move(opened), false);
   following_ = host_.hub().watch_heads(
       [strand = host_.strand(), to = weak_from_this()](const journal_cursor&) {
@@ -76,11 +80,11 @@ void feed_channel::look(const journal_cursor& heads, bool projected) {
 // All events of a commit but the last name the cursor before it: whoever resumes there gets the
 // whole commit again.
 void feed_channel::send(const commit& happened) {
-  const auto before = cursor_text(after_);
+  const auto before = cursor_text(after_, tag());
   after_.set(happened.at());
   looked_.set(happened.at());
-  const auto behind = cursor_text(after_);
-  auto items = event_items(happened, after_);
+  const auto behind = cursor_text(after_, tag());
+  auto items = event_items(happened, behind);
   for (std::size_t i = 0; i < items.size(); ++i) {
     auto body = boost::json::serialize(items[i]);
     if (body.size() > ws_table_text_bytes_max) {

@@ -16,6 +16,7 @@ class feed_channel : public ws_channel, public std::enable_shared_from_this<feed
   void drained() override;
 
  private:
+  std::string tag() const;
   // Looks once the view has folded the journal's present heads; one look at a time.
   void look_soon();
   void look(const journal_cursor& heads, bool projected);

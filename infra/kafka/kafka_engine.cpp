@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "events/core/checksum.hpp"
 #include "events/core/invariant.hpp"
 #include "events/core/partition.hpp"
 #include "infra/kafka/kafka_topics.hpp"
@@ -14,7 +15,8 @@ namespace {
 // Reads come from the replica, appends go to the log.
 class kafka_journal : public journal {
  public:
-  kafka_journal(replica& kept, followers& woken) : kept_{kept}, woken_{woken} {}
+  kafka_journal(replica& kept, followers& woken, std::string tag)
+      : kept_{kept}, woken_{woken}, tag_{std::move(tag)} {}
   void append_to(kafka_log& log) { log_ = &log; }
 
   std::optional<journal_error> append(const commit_body& body, std::uint64_t ticket,
@@ -32,6 +34,10 @@ class kafka_journal : public journal {
   }
   position head(std::uint32_t partition) const override { return kept_.head(partition); }
   std::uint32_t partitions() const override { return kept_.partitions(); }
+  std::uint64_t leadership_of(const stream_id& stream) const override {
+    return log_->leadership_of(partition_of(stream, kept_.partitions()));
+  }
+  std::string cursor_tag() const override { return tag_; }
   std::shared_ptr<void> follow(std::function<void(position)> wake) override {
     return woken_.add(std::move(wake));
   }
@@ -52,20 +58,29 @@ class kafka_journal : public journal {
  private:
   replica& kept_;
   followers& woken_;
+  const std::string tag_;
   kafka_log* log_{};
 };
+
+// Of all journals that a client may have a cursor of, this one.
+std::string tag_of(const std::string& source) {
+  constexpr std::size_t tag_bytes = 5;
+  const auto hash = sha256({source});
+  std::array<std::uint8_t, 16> bits{};
+  std::copy_n(hash.begin(), tag_bytes, bits.begin());
+  return "k" + base32(bits).substr(0, tag_bytes * 8 / 5);
+}
 
 class opened_kafka : public kafka_engine, private kafka_log::sink {
  public:
   opened_kafka(const kafka_options& options, const embedded_options& storage,
-               std::unique_ptr<replica> kept,
-               std::function<void(std::uint32_t, const std::string&)> on_taken_over)
+               std::unique_ptr<replica> kept, const std::string& source, leadership_news news)
       : kept_{std::move(kept)},
-        journal_{*kept_, followers_},
+        journal_{*kept_, followers_, tag_of(source)},
         log_{options,
              {*this, *storage.time,
               [this](const stream_id& stream) { return kept_->last_version(stream); }, false,
-              storage.on_fatal, std::move(on_taken_over)}} {
+              storage.on_fatal, std::move(news)}} {
     journal_.append_to(log_);
   }
   ~opened_kafka() override { log_.stop(); }
@@ -75,7 +90,6 @@ class opened_kafka : public kafka_engine, private kafka_log::sink {
   berth::journal& journal() override { return journal_; }
   view_store& views() override { return kept_->views(); }
   note_store& notes() override { return kept_->notes(); }
-  std::uint64_t epoch() const override { return kept_->incarnation(); }
   kafka_log& log() override { return log_; }
   memory_use memory() const override { return kept_->memory(); }
 
@@ -98,19 +112,18 @@ class opened_kafka : public kafka_engine, private kafka_log::sink {
 
 }  // namespace
 
-journal_result<std::unique_ptr<kafka_engine>> open_kafka(
-    const kafka_options& options, const embedded_options& asked,
-    std::function<void(std::uint32_t partition, const std::string& node)> on_taken_over) {
+journal_result<std::unique_ptr<kafka_engine>> open_kafka(const kafka_options& options,
+                                                         const embedded_options& asked,
+                                                         leadership_news news) {
   const auto storage = with_clock(asked);
   const auto facts = prepare_topics(options);
   if (facts.has_error()) return facts.error();
   for (const auto& doubt : doubts_about(*facts, options)) spdlog::warn("kafka: {}", doubt);
-  replica_options of_replica{storage, options.partitions,
-                             facts->cluster + "/" + options.commits_topic()};
-  auto kept = open_replica(of_replica);
+  const auto source = facts->cluster + "/" + options.commits_topic();
+  auto kept = open_replica({storage, options.partitions, source});
   if (kept.has_error()) return kept.error();
   auto engine =
-      std::make_unique<opened_kafka>(options, storage, std::move(*kept), std::move(on_taken_over));
+      std::make_unique<opened_kafka>(options, storage, std::move(*kept), source, std::move(news));
   if (auto failed = engine->start()) return *failed;
   return std::unique_ptr<kafka_engine>{std::move(engine)};
 }

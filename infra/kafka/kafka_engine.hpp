@@ -23,8 +23,6 @@ class kafka_engine {
   virtual berth::journal& journal() = 0;
   virtual view_store& views() = 0;
   virtual note_store& notes() = 0;
-  // Starts of this data directory; what hosts and agents know this node by.
-  virtual std::uint64_t epoch() const = 0;
   virtual kafka_log& log() = 0;
   virtual memory_use memory() const = 0;
 };
@@ -32,9 +30,8 @@ class kafka_engine {
 // Connects, and reads what the topic has behind what the replica knows, in the background. Leads no
 // partition until log().want() says so. Errors: those of prepare_topics, open_replica,
 // kafka_log::start.
-// `on_taken_over`: as of kafka_log::ports.
-journal_result<std::unique_ptr<kafka_engine>> open_kafka(
-    const kafka_options& options, const embedded_options& storage,
-    std::function<void(std::uint32_t partition, const std::string& node)> on_taken_over = {});
+journal_result<std::unique_ptr<kafka_engine>> open_kafka(const kafka_options& options,
+                                                         const embedded_options& storage,
+                                                         leadership_news news = {});
 
 }  // namespace berth

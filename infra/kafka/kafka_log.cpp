@@ -22,6 +22,15 @@ std::uint64_t random_nonce() {
   return std::uint64_t{source()} << 32 | source();
 }
 
+journal_error log_is_shorter(const partition_state& known, std::uint64_t end) {
+  return {journal_errc::data_loss,
+          "kafka: partition " + std::to_string(known.partition) + " ends at offset " +
+              std::to_string(end) + ", this node has read up to offset " +
+              std::to_string(known.next_offset) +
+              ": the brokers lost records that they had acknowledged, or the topic was made anew",
+          position{known.partition, known.sequence}};
+}
+
 }  // namespace
 
 struct kafka_log::partition_slot {
@@ -29,10 +38,12 @@ struct kafka_log::partition_slot {
       : partition{number}, member{std::move(made)} {}
 
   const std::uint32_t partition;
-  std::mutex mutex;  // guards all below
+  std::atomic<std::uint64_t> leadership{};  // 0: none
+  std::mutex mutex;                         // guards all below
+  std::uint64_t leaderships{};
+  bool broken{};  // what was applied could not be kept: nothing is, any more
   partition_member member;
   bool wanted{};
-  std::uint64_t resignations{};  // of the member, as last looked at
   std::chrono::steady_clock::time_point claim_after{};
 };
 
@@ -147,25 +158,40 @@ void kafka_log::produce(partition_slot& of) {
 void kafka_log::settle(partition_slot& of, std::unique_lock<std::mutex>& lock) {
   produce(of);
   auto done = of.member.take_done();
-  if (done.moved) {
-    if (auto failed = given_.to.keep(of.member.state(), done.applied)) {
-      of.member.resign("what was applied could not be kept");
-      lock.unlock();
-      return fail(*failed);
-    }
-    commits_total_ += done.applied.size();
+  if (of.broken) return lock.unlock();
+  const auto failed = done.moved ? given_.to.keep(of.member.state(), done.applied) : std::nullopt;
+  const auto& damage = failed ? failed : of.member.damage();
+  if (damage) {
+    of.broken = true;
+    of.leadership = 0;
+    const auto why = *damage;
+    lock.unlock();
+    return fail(why);
   }
-  std::string taken_by;
-  if (std::exchange(of.resignations, of.member.resignations()) != of.member.resignations()) {
-    of.claim_after = std::chrono::steady_clock::now() + claim_backoff;
-    if (of.wanted && of.member.leader_node() != options_.node) taken_by = of.member.leader_node();
-  }
+  commits_total_ += done.applied.size();
+  const bool begins = note_leadership(of);
+  const auto rival = of.member.take_rival();
   if (!done.answers.empty() || !done.applied.empty()) {
     const std::lock_guard delivering{delivering_};
     to_deliver_.push_back({std::move(done.answers), {of.partition, of.member.state().sequence}});
   }
+  const bool wanted = of.wanted;
   lock.unlock();
-  if (!taken_by.empty() && given_.on_taken_over) given_.on_taken_over(of.partition, taken_by);
+  if (begins && given_.news.began) given_.news.began(of.partition);
+  if (rival && wanted && *rival != options_.node && given_.news.taken_over)
+    given_.news.taken_over(of.partition, *rival);
+}
+
+// Before answers are delivered: who reads the state anew then must not take it for the old one.
+// True: it begins.
+bool kafka_log::note_leadership(partition_slot& of) {
+  const bool leads = of.member.now() == partition_member::role::leading;
+  const bool begins = leads && of.leadership == 0;
+  if (begins) of.leadership = ++of.leaderships;
+  if (leads) return begins;
+  if (of.leadership.exchange(0) != 0)
+    of.claim_after = std::chrono::steady_clock::now() + claim_backoff;
+  return false;
 }
 
 void kafka_log::after(partition_slot& of, std::unique_lock<std::mutex>& lock) {
@@ -261,10 +287,13 @@ void kafka_log::run_claims() {
       if (stopping()) return;
       if (end.has_error()) {
         spdlog::warn("{}", end.error().message);
-        break;
+        continue;
       }
       std::unique_lock lock{each->mutex};
       if (!due()) continue;
+      if (*end < each->member.state().next_offset)
+        return lock.unlock(), fail(log_is_shorter(each->member.state(), *end));
+      each->claim_after = std::chrono::steady_clock::now() + claim_backoff;
       each->member.claim(*end, random_nonce());
       after(*each, lock);
     }
@@ -275,6 +304,10 @@ void kafka_log::run_claims() {
 
 journal_result<std::uint64_t> kafka_log::end_of(std::uint32_t partition) const {
   return connection_->end_of(partition, options_.request_timeout_ms);
+}
+
+std::uint64_t kafka_log::leadership_of(std::uint32_t partition) const {
+  return slots_.at(partition)->leadership.load(std::memory_order_acquire);
 }
 
 kafka_log::partition_stats kafka_log::stats(std::uint32_t partition) const {

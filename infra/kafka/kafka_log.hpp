@@ -29,6 +29,14 @@ namespace kafka {
 class connection;
 }
 
+// What happens to this node's leadership of partitions it wants; told on a thread of the log. Any
+// may be empty.
+struct leadership_news {
+  std::function<void(std::uint32_t partition)> began{};
+  // Another node leads it; it is claimed again.
+  std::function<void(std::uint32_t partition, const std::string& node)> taken_over{};
+};
+
 class kafka_log {
  public:
   class sink {
@@ -50,9 +58,7 @@ class kafka_log {
     // Called once, on a thread of the log: what is kept cannot be written or read on. Nothing is
     // applied after it.
     std::function<void(const journal_error&)> on_fatal;
-    // Another node leads a partition that this one wants; on a thread of the log. Empty: it is
-    // claimed again.
-    std::function<void(std::uint32_t partition, const std::string& node)> on_taken_over{};
+    leadership_news news{};
   };
 
   kafka_log(kafka_options options, ports given);
@@ -77,6 +83,9 @@ class kafka_log {
                                       std::shared_ptr<append_listener> listener,
                                       const copied_from* copy = nullptr);
 
+  // As of journal::leadership_of. Never blocks.
+  std::uint64_t leadership_of(std::uint32_t partition) const;
+
   struct partition_stats {
     partition_member::role role{};
     leadership leader;  // of the log, whoever it is
@@ -99,6 +108,7 @@ class kafka_log {
   void run_reports();
   void run_reader();
   void run_claims();
+  bool note_leadership(partition_slot& of);
   void settle(partition_slot& of, std::unique_lock<std::mutex>& lock);
   void after(partition_slot& of, std::unique_lock<std::mutex>& lock);
   void produce(partition_slot& of);

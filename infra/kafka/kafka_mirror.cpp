@@ -28,6 +28,30 @@ std::string note_of(std::uint32_t partition) {
   return "mirror/partition/" + std::to_string(partition);
 }
 
+// Where a partition's last copied commit is here, and what it is: a journal that was cut and
+// written on has another one there.
+struct copied_commit {
+  std::uint64_t offset{};
+  std::uint64_t body_hash{};
+};
+
+std::string mark_of(const copied_commit& copied, const partition_state& state) {
+  return std::to_string(copied.offset) + " " + std::to_string(copied.body_hash) + " " +
+         encode_partition_state(state);
+}
+
+bool read_mark(const std::string& mark, copied_commit& copied, partition_state& state) {
+  const auto first = mark.find(' ');
+  const auto second = first == std::string::npos ? first : mark.find(' ', first + 1);
+  if (second == std::string::npos) return false;
+  const auto read = decode_partition_state(std::string_view{mark}.substr(second + 1));
+  if (!read) return false;
+  state = *read;
+  copied = {std::strtoull(mark.c_str(), nullptr, 10),
+            std::strtoull(mark.c_str() + first + 1, nullptr, 10)};
+  return true;
+}
+
 // `<server>/<offset>`; nothing if it is not of this server.
 std::optional<std::uint64_t> offset_in(const std::string& source, const std::string& server) {
   if (!source.starts_with(server + "/")) return std::nullopt;
@@ -116,16 +140,10 @@ class running_mirror : public kafka_mirror, private kafka_log::sink {
   // Until leadership is lost, trouble, or the end.
   void copy(kafka_log& log) {
     const auto listener = std::make_shared<results>(*this);
-    const auto head = from_.journal().head().offset;
+    if (auto other = other_history()) return tell(*other);
     std::uint64_t next;
     {
-      std::unique_lock lock{mutex_};
-      if (const auto most = *std::max_element(copied_.begin(), copied_.end()); most > head) {
-        lock.unlock();
-        return tell("kafka: " + options_.commits_topic() + " has commits up to offset " +
-                    std::to_string(most) + " of this server, whose journal ends at " +
-                    std::to_string(head) + "; give kafka.topic_prefix another value");
-      }
+      const std::lock_guard lock{mutex_};
       on_their_way_.clear();
       lost_ = false;
       next = sent_ = upto_;
@@ -152,6 +170,26 @@ class running_mirror : public kafka_mirror, private kafka_log::sink {
     }
   }
 
+  // The topic is read to its end: what it has last of each partition must be what is here.
+  std::optional<std::string> other_history() {
+    std::vector<copied_commit> copied;
+    {
+      const std::lock_guard lock{mutex_};
+      copied = copied_;
+    }
+    for (std::uint32_t p = 0; p < copied.size(); ++p) {
+      if (copied[p].offset == 0) continue;
+      const auto here = from_.journal().read({0, copied[p].offset}, 1);
+      if (here.has_error()) return here.error().message;
+      if (!here->empty() && content_hash(encode_body(here->front().body)) == copied[p].body_hash)
+        continue;
+      return "kafka: " + options_.commits_topic() + " partition " + std::to_string(p) +
+             " has another commit than this journal at offset " + std::to_string(copied[p].offset) +
+             ": the journal was cut, or restored; give kafka.topic_prefix another value";
+    }
+    return std::nullopt;
+  }
+
   // False: it is not known whether it will be there.
   bool send(kafka_log& log, const commit& happened,
             const std::shared_ptr<append_listener>& listener) {
@@ -159,12 +197,13 @@ class running_mirror : public kafka_mirror, private kafka_log::sink {
     const auto partition = partition_of(happened.body.stream, options_.partitions);
     {
       const std::lock_guard lock{mutex_};
+      if (lost_) return false;  // what is sent now would come before what was lost
       sent_ = offset;
-      if (offset <= copied_[partition]) return true;
+      if (offset <= copied_[partition].offset) return true;
       on_their_way_.push_back(offset);
     }
     const copied_from copy{server_ + "/" + std::to_string(offset), happened.envelope.time};
-    while (!stopped()) {
+    while (!stopped() && !lost()) {
       const auto refused = log.append(partition, happened.body, offset, listener, &copy);
       if (!refused) return true;
       if (refused->code != journal_errc::overloaded) break;
@@ -201,7 +240,7 @@ class running_mirror : public kafka_mirror, private kafka_log::sink {
   partition_state state(std::uint32_t partition) const override { return states_[partition]; }
   std::optional<journal_error> keep(const partition_state& at,
                                     std::span<const applied_commit> applied) override {
-    std::uint64_t copied;
+    copied_commit copied;
     {
       const std::lock_guard lock{mutex_};
       for (const auto& each : applied) {
@@ -213,13 +252,13 @@ class running_mirror : public kafka_mirror, private kafka_log::sink {
                                    " holds commits that are not this server's (\"" + each.source +
                                    "\"); give kafka.topic_prefix another value",
                                std::nullopt};
-        copied_[at.partition] = std::max(copied_[at.partition], *offset);
+        if (*offset > copied_[at.partition].offset)
+          copied_[at.partition] = {*offset, content_hash(encode_body(each.happened.body))};
       }
       copied = copied_[at.partition];
       states_[at.partition] = at;
     }
-    return from_.notes().set_note(note_of(at.partition),
-                                  std::to_string(copied) + " " + encode_partition_state(at));
+    return from_.notes().set_note(note_of(at.partition), mark_of(copied, at));
   }
   void moved(position) override {}
 
@@ -227,25 +266,23 @@ class running_mirror : public kafka_mirror, private kafka_log::sink {
   void load_marks(const std::string& cluster) {
     const auto source =
         cluster + "/" + options_.commits_topic() + "/" + std::to_string(options_.partitions);
+    auto& notes = from_.notes();
     const std::lock_guard lock{mutex_};
-    const bool known = from_.notes().note(note_of_source) == source;
+    const bool known = notes.note(note_of_source) == source;
     upto_ = 0;
-    if (const auto upto = from_.notes().note(note_of_upto); known && upto)
+    if (const auto upto = notes.note(note_of_upto); known && upto)
       upto_ = std::min<std::uint64_t>(std::strtoull(upto->c_str(), nullptr, 10),
                                       from_.journal().head().offset);
+    // Those of another topic go together with its name.
+    std::vector<note_store::named_note> fresh{{note_of_source, source}, {note_of_upto, "0"}};
     for (std::uint32_t p = 0; p < options_.partitions; ++p) {
+      copied_[p] = {};
       states_[p] = partition_state{};
       states_[p].partition = p;
-      copied_[p] = 0;
-      const auto mark = known ? from_.notes().note(note_of(p)) : std::nullopt;
-      const auto space = mark ? mark->find(' ') : std::string::npos;
-      if (space == std::string::npos) continue;
-      const auto read = decode_partition_state(std::string_view{*mark}.substr(space + 1));
-      if (!read) continue;
-      states_[p] = *read;
-      copied_[p] = std::strtoull(mark->c_str(), nullptr, 10);
+      const auto mark = known ? notes.note(note_of(p)) : std::nullopt;
+      if (!mark || !read_mark(*mark, copied_[p], states_[p])) fresh.emplace_back(note_of(p), "");
     }
-    from_.notes().set_note(note_of_source, source);
+    if (!known) notes.set_notes(fresh);
   }
 
   void save_upto() {
@@ -286,7 +323,7 @@ class running_mirror : public kafka_mirror, private kafka_log::sink {
 
   mutable std::mutex mutex_;
   std::condition_variable woken_;
-  std::vector<std::uint64_t> copied_;       // by partition: offset here of its last applied commit
+  std::vector<copied_commit> copied_;       // by partition: its last applied commit
   std::vector<partition_state> states_;     // by partition
   std::deque<std::uint64_t> on_their_way_;  // ascending
   std::uint64_t sent_{};                    // looked at up to here

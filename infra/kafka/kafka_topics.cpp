@@ -11,6 +11,7 @@ namespace berth {
 namespace {
 
 constexpr const char* keep_for_ever = "-1";
+constexpr std::size_t record_bytes_max = commit_bytes_max + 4'096;  // with key and headers
 
 int wait_of(const kafka_options& options) {
   return static_cast<int>(options.request_timeout_ms.count());
@@ -58,7 +59,7 @@ configs of_commits(const kafka_options& options) {
               {"retention.ms", keep_for_ever},
               {"retention.bytes", keep_for_ever},
               {"unclean.leader.election.enable", "false"},
-              {"max.message.bytes", std::to_string(commit_bytes_max + 4096)}};
+              {"max.message.bytes", std::to_string(record_bytes_max)}};
   // One broker's page cache is not durable.
   if (options.replication_factor == 1) all.emplace_back("flush.messages", "1");
   return all;
@@ -125,6 +126,8 @@ void read_configs(rd_kafka_t* handle, const kafka_options& options, topic_facts&
     if (name == "unclean.leader.election.enable") facts.unclean_leader_election = value == "true";
     if (name == "cleanup.policy") facts.cleanup_policy = value;
     if (name == "retention.ms") facts.retention_ms = std::atol(value.c_str());
+    if (name == "retention.bytes") facts.retention_bytes = std::atol(value.c_str());
+    if (name == "max.message.bytes") facts.message_bytes_max = std::atol(value.c_str());
     if (name == "flush.messages") facts.flush_messages = std::atol(value.c_str());
   }
 }
@@ -202,6 +205,13 @@ std::vector<std::string> doubts_about(const topic_facts& facts, const kafka_opti
   if (facts.retention_ms >= 0)
     doubts.push_back(name + ": retention.ms = " + std::to_string(facts.retention_ms) +
                      " removes commits; it must be -1");
+  if (facts.retention_bytes >= 0)
+    doubts.push_back(name + ": retention.bytes = " + std::to_string(facts.retention_bytes) +
+                     " removes commits; it must be -1");
+  if (facts.message_bytes_max < static_cast<long>(record_bytes_max))
+    doubts.push_back(name + ": max.message.bytes = " + std::to_string(facts.message_bytes_max) +
+                     " refuses large commits; it must be at least " +
+                     std::to_string(record_bytes_max));
   return doubts;
 }
 

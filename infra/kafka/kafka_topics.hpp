@@ -19,6 +19,8 @@ struct topic_facts {
   bool unclean_leader_election{};
   std::string cleanup_policy;
   long retention_ms{-1};
+  long retention_bytes{-1};
+  long message_bytes_max{1L << 30};
   long flush_messages{};  // fsync every so many messages; huge by default
 };
 

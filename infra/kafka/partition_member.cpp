@@ -52,13 +52,15 @@ std::optional<journal_error> partition_member::fetched(std::uint64_t offset,
       complete_front();
     }
   } else if (judged->what == verdict::lead_taken) {
-    leader_node_ = judged->taken->node;
-    if (role_ == role::claiming && judged->taken->announced() == mine_)
+    // Before it is read to the end, leaders are history.
+    const bool is_rival = role_ == role::claiming || role_ == role::leading;
+    if (role_ == role::claiming && judged->taken->announced() == mine_) {
       begin_to_lead();
-    else if (role_ == role::claiming ||
-             role_ == role::leading)  // before it is read to the end: history
+    } else if (is_rival) {
+      rival_ = judged->taken->node;
       resign("node " + judged->taken->node + " leads it with epoch " +
              std::to_string(judged->taken->envelope.epoch));
+    }
   } else if (judged->what == verdict::void_lead) {
     if (role_ == role::claiming && judged->taken->announced() == mine_)
       resign("another node was first to announce epoch " + std::to_string(mine_.epoch));
@@ -146,7 +148,8 @@ journal_result<stream_version> partition_member::next_version(const stream_id& s
   BERTH_ASSERT(last_version);
   const auto last = last_version(stream);
   if (last.has_error()) return last.error();
-  if (known_.size() >= who_.known_streams_max) forget_streams();
+  if (known_.size() >= who_.known_streams_max && known_.size() > 2 * inflight_.size())
+    forget_streams();
   known_[stream] = *last;
   return stream_version{last->value + 1};
 }
@@ -193,6 +196,13 @@ void partition_member::reported(std::uint64_t number, report what,
   if (what == report::failed) return resign("a record was not written, or perhaps it was");
   auto& oldest = inflight_.front();
   if (BERTH_MUTANT(ack_without_contiguity)) answer(oldest);
+  // What is there was judged, and was another record: the log was cut and written on.
+  if (offset && *offset < state_.next_offset && !damage_)
+    damage_ = journal_error{journal_errc::data_loss,
+                            place(state_.partition) + ": a record was written at offset " +
+                                std::to_string(*offset) + ", which was read before with another: " +
+                                "the brokers lost records that they had acknowledged",
+                            position{state_.partition, state_.sequence}};
   if (number != oldest.number || !offset || *offset != state_.next_offset) return;
   auto judged = judge(state_, oldest.record, *offset, version_behind_applied());
   if (judged.has_error()) return;  // it will be read back, and then told of
@@ -220,7 +230,6 @@ void partition_member::complete_front() {
 void partition_member::resign(const std::string& why) {
   role_ = role::following;
   why_ = why;
-  ++resignations_;
   outgoing_.clear();
   known_.clear();
   const journal_error unknown{journal_errc::unknown_outcome,

@@ -105,9 +105,10 @@ class partition_member {
   std::size_t unanswered() const { return inflight_.size(); }
   std::size_t unanswered_bytes() const { return inflight_bytes_; }
   const std::string& why_not_leading() const { return why_; }
-  std::uint64_t resignations() const { return resignations_; }
-  // Who announced the present leadership; empty: not read since this was made.
-  const std::string& leader_node() const { return leader_node_; }
+  // The node whose announcement ended its leadership or its claim since this was asked last.
+  std::optional<std::string> take_rival() { return std::exchange(rival_, std::nullopt); }
+  // Why it must not go on: the log lost what it had said it has.
+  const std::optional<journal_error>& damage() const { return damage_; }
   // How often each verdict was given, by its number.
   const std::array<std::uint64_t, verdict_count>& verdicts() const { return verdicts_; }
 
@@ -143,8 +144,8 @@ class partition_member {
   leadership mine_;
   std::uint64_t claim_end_{};
   std::uint64_t claim_number_{};
-  std::uint64_t resignations_{};
-  std::string leader_node_;
+  std::optional<std::string> rival_;
+  std::optional<journal_error> damage_;
   std::uint64_t next_number_{1};
 
   // Of the present leadership: what the next record is sealed with.

@@ -61,7 +61,6 @@ class running_state_topic : public state_topic {
 
  private:
   void run() {
-    load_places();
     while (!pause(std::chrono::milliseconds{0})) {
       const auto failed = connect_and_publish();
       if (failed) spdlog::warn("the topic of states waits: {}", failed->message);
@@ -73,6 +72,14 @@ class running_state_topic : public state_topic {
     if (auto failed = prepare_state_topic(options_)) return failed;
     auto producer = kafka::make_producer(options_);
     if (producer.has_error()) return producer.error();
+    auto* cluster =
+        rd_kafka_clusterid(producer->get(), static_cast<int>(options_.request_timeout_ms.count()));
+    if (!cluster)
+      return journal_error{journal_errc::io, "kafka: no broker says which cluster it is of",
+                           std::nullopt};
+    cluster_ = cluster;
+    rd_kafka_mem_free(producer->get(), cluster);
+    load_places();
     do {
       for (std::uint32_t p = 0; p < next_.size(); ++p) {
         if (from_.publishes && !from_.publishes(p)) continue;
@@ -125,7 +132,7 @@ class running_state_topic : public state_topic {
   }
 
   std::optional<latest> latest_of(const stream_id& stream) const {
-    const auto rows = from_.views.read(catalog_now());
+    const auto rows = from_.views.snapshot(catalog_now());
     const auto row = rows->get(keys::join(name_of(stream.kind), stream.key));
     if (!row) return std::nullopt;
     latest now{rows->get(keys::join("version", stream.text())).value_or("0"), std::nullopt};
@@ -171,13 +178,13 @@ class running_state_topic : public state_topic {
 
   // --- places: of another number of partitions or another topic they are not used ---
   std::string note_name(std::uint32_t partition) const {
-    return note_of_place + options_.state_topic() + "/" + std::to_string(next_.size()) + "/" +
-           std::to_string(partition);
+    return note_of_place + cluster_ + "/" + options_.state_topic() + "/" +
+           std::to_string(next_.size()) + "/" + std::to_string(partition);
   }
   void load_places() {
     for (std::uint32_t p = 0; p < next_.size(); ++p)
-      if (const auto note = from_.notes.note(note_name(p)))
-        next_[p] = std::max<std::uint64_t>(1, std::strtoull(note->c_str(), nullptr, 10));
+      next_[p] = std::max<std::uint64_t>(
+          1, std::strtoull(from_.notes.note(note_name(p)).value_or("").c_str(), nullptr, 10));
   }
   void save_place(std::uint32_t partition) {
     from_.notes.set_note(note_name(partition), std::to_string(next_[partition]));
@@ -192,6 +199,7 @@ class running_state_topic : public state_topic {
 
   const kafka_options options_;
   const state_source from_;
+  std::string cluster_;
   std::vector<std::uint64_t> next_;  // by partition
   std::atomic<std::uint64_t> published_{};
   std::mutex mutex_;

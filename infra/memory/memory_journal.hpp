@@ -15,6 +15,7 @@
 // the embedded engine refuses to start. Threads: any; the simulation uses one.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <limits>
@@ -47,6 +48,9 @@ class memory_journal : public journal {
   journal_result<std::vector<commit>> read(position from, std::size_t limit) const override;
   position head(std::uint32_t partition = 0) const override;
   std::uint32_t partitions() const override { return 1; }
+  std::uint64_t leadership_of(const stream_id&) const override { return leadership_; }
+  // As of a journal that several nodes share; 0: another one leads.
+  void set_leadership(std::uint64_t now) { leadership_ = now; }
   std::shared_ptr<void> follow(std::function<void(position head)> wake) override;
   std::optional<recorded_command> find_command(const account_id& scope,
                                                const command_id& id) const override;
@@ -152,6 +156,7 @@ class memory_journal : public journal {
   bool sync_fails_{};
   bool failed_reach_disk_{};
   bool pumping_{};
+  std::atomic<std::uint64_t> leadership_{1};
   bool touched_{};  // a bad disk may have changed what was verified before
   std::deque<unsynced_commit> unsynced_;
   completions completed_;  // to be delivered now

@@ -22,6 +22,9 @@ struct embedded_options {
   std::filesystem::path data_dir;  // holds LOCK, head, log/, state/
   const clock* time{};             // nothing = the machine's clock; must outlive the engine
 
+  // journal::cursor_tag: of a log that was made of another one.
+  std::string cursor_tag;
+
   // Which start of the machine this is; empty = asked of the machine. What state/ did not sync
   // before another one is dropped.
   std::string boot;

@@ -77,14 +77,13 @@ class record_rows : public record_source {
 class opened_replica : public replica {
  public:
   opened_replica(const replica_options& options, directory_lock lock,
-                 std::unique_ptr<state_store> store, std::uint64_t incarnation)
+                 std::unique_ptr<state_store> store)
       : options_{options},
         lock_{std::move(lock)},
         store_{std::move(store)},
         views_{*store_},
         notes_{*store_},
-        states_(options.partitions),
-        incarnation_{incarnation} {}
+        states_(options.partitions) {}
   ~opened_replica() override { store_->flush(); }
 
   // Nothing: it is this log's. Rows that cannot be read are `corrupt`.
@@ -110,7 +109,6 @@ class opened_replica : public replica {
 
   std::uint32_t partitions() const override { return options_.partitions; }
   partition_state state(std::uint32_t partition) const override { return states_.at(partition); }
-  std::uint64_t incarnation() const override { return incarnation_; }
 
   std::optional<journal_error> apply(const partition_state& at,
                                      std::span<const row> commits) override {
@@ -218,16 +216,7 @@ class opened_replica : public replica {
   std::vector<partition_state> states_;
   std::vector<std::unique_ptr<record_rows>> sources_;
   std::vector<std::unique_ptr<journal_reads>> reads_;
-  const std::uint64_t incarnation_;
 };
-
-// Beside the database, which may be removed: what agents have seen of it must only rise.
-journal_result<std::uint64_t> next_incarnation(const std::filesystem::path& path) {
-  std::uint64_t last = 0;
-  std::ifstream{path} >> last;
-  if (auto failed = write_whole_file(path, std::to_string(last + 1) + "\n")) return *failed;
-  return last + 1;
-}
 
 }  // namespace
 
@@ -240,10 +229,7 @@ journal_result<std::unique_ptr<replica>> open_replica(const replica_options& ask
   if (lock.has_error()) return lock.error();
   auto store = open_state(options.storage);
   if (store.has_error()) return store.error();
-  const auto incarnation = next_incarnation(options.storage.data_dir / "incarnation");
-  if (incarnation.has_error()) return incarnation.error();
-  auto opened =
-      std::make_unique<opened_replica>(options, std::move(*lock), std::move(*store), *incarnation);
+  auto opened = std::make_unique<opened_replica>(options, std::move(*lock), std::move(*store));
   if (auto failed = opened->load()) return *failed;
   return std::unique_ptr<replica>{std::move(opened)};
 }

@@ -5,7 +5,6 @@
 // has it all. No RocksDB types: infra/kafka and the composition root include this.
 //
 //   DIR/LOCK        held by whoever writes
-//   DIR/incarnation starts of this directory
 //   DIR/state/      the database (state_store, with rows of records and partitions: keys.hpp)
 #pragma once
 
@@ -38,8 +37,6 @@ class replica {
   virtual std::uint32_t partitions() const = 0;
   // As of the last apply().
   virtual partition_state state(std::uint32_t partition) const = 0;
-  // Starts of this directory, this one included; noted before open_replica returned. Rises.
-  virtual std::uint64_t incarnation() const = 0;
 
   struct row {
     const commit* happened{};

@@ -40,6 +40,7 @@ class rocksdb_journal : public journal {
   journal_result<std::vector<commit>> read(position from, std::size_t limit) const override;
   position head(std::uint32_t partition = 0) const override;
   std::uint32_t partitions() const override { return 1; }
+  std::string cursor_tag() const override { return options_.cursor_tag; }
   std::shared_ptr<void> follow(std::function<void(position head)> wake) override;
   std::optional<recorded_command> find_command(const account_id& scope,
                                                const command_id& id) const override;

@@ -57,6 +57,40 @@ TEST_CASE("shell: an answer comes only when the commit is durable", "[actors]") 
   CHECK(got.get()->state->name == "ada");
 }
 
+TEST_CASE("shell: state is read anew under another leadership, and not at all under none",
+          "[actors]") {
+  simulated_server server{3};
+  const auto id = server.make_account("ada");
+  const auto read = [&] {
+    kept<account::aggregate> got;
+    server.ask().read(id, server.meta_for(id).by, got.taker());
+    run_actors(server);
+    REQUIRE(got.has());
+    return got.get();
+  };
+  const auto known = *read();
+  // Another node led meanwhile.
+  server.journal.set_leadership(0);
+  CHECK(read().error() == rejection_code::unavailable);
+  commit_body body;
+  body.stream = {aggregate_kind::account, id.value};
+  body.first = {known.version.value + 1};
+  body.command = server.fresh_command();
+  body.by = system_principal(id);
+  const account::issue_token what{{"tok_other"}, "t", some_hash, {}};
+  for (const auto& event : *account::aggregate::decide(*known.state, what, {server.clock.now()}))
+    body.events.push_back(account::aggregate::encode(event));
+  REQUIRE_FALSE(server.journal.append(body, 1, nullptr));
+  server.journal.flush();
+  CHECK(read().error() == rejection_code::unavailable);
+  server.journal.set_leadership(2);
+  CHECK(read()->version.value == known.version.value + 1);
+  const auto next = server.call<account::aggregate>(
+      id, account::issue_token{{"tok_next"}, "t", some_hash, {}}, server.meta_for(id));
+  REQUIRE(next);
+  CHECK(next->version.value == known.version.value + 2);
+}
+
 TEST_CASE("shell: later commands decide on tentative state and are answered in order", "[actors]") {
   simulated_server server{2};
   const auto id = server.make_account("ada");

@@ -73,12 +73,10 @@ TEST_CASE("kafka: a node without its disk reads all of it again, and a restart o
   node.open();
   node.lead();
   append_to(node.journal(), one_each(40, 1));
-  const auto first = node.engine().epoch();
   std::uint64_t read_before = 0;
   for (std::uint32_t p = 0; p < 4; ++p) read_before += node.engine().log().stats(p).next_offset;
   node.close();
   node.open();
-  CHECK(node.engine().epoch() == first + 1);
   std::uint64_t kept = 0;
   for (std::uint32_t p = 0; p < 4; ++p) kept += node.engine().log().stats(p).next_offset;
   CHECK(kept >= read_before);
@@ -109,6 +107,7 @@ TEST_CASE("kafka: of two nodes that lead one after the other the first changes n
     taken += !one.journal().append(body, body.command.bytes[0], listener);
   REQUIRE(listener->wait_for(taken));
   for (const auto& result : listener->results()) CHECK(result.error.has_value());
+  CHECK(one.engine().log().stats(0).sequence + one.engine().log().stats(1).sequence == 20);
   for (std::uint32_t p = 0; p < 2; ++p) one.engine().log().want(p, false);
   two.lead();
   for (const auto& result : append_to(two.journal(), one_each(20, 2))) REQUIRE_FALSE(result.error);

@@ -91,5 +91,21 @@ TEST_CASE("mirror: it does not write into the mirror of another server", "[.kafk
   check_copied(engine.journal(), options);
 }
 
+TEST_CASE("mirror: a journal that was cut and written on is not taken for what was copied",
+          "[.kafka]") {
+  rocksdb_engine engine, restored;
+  const auto options = kafka_on_test_brokers(2);
+  append_commits(engine.journal(), 1, 10);
+  {
+    const auto mirror = start_mirror(options, "server-a", *engine.engine(), engine.time());
+    REQUIRE(caught_up(*mirror, engine.journal()));
+  }
+  append_commits(restored.journal(), 1, 20, 17);  // as many, and others
+  const auto mirror = start_mirror(options, "server-a", *restored.engine(), restored.time());
+  for (int i = 0; i < 20'000 && mirror->now().trouble.empty(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  CHECK(mirror->now().trouble.find("another commit than this journal") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace berth::testing

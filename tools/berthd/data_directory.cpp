@@ -56,6 +56,28 @@ std::optional<std::string> data_directory::load_key() {
   return std::nullopt;
 }
 
+std::uint64_t data_directory::next_incarnation(std::uint64_t at_least) const {
+  std::uint64_t last = 0;
+  std::ifstream{file("incarnation")} >> last;
+  const auto next = std::max(last + 1, at_least);
+  return write_whole_file(file("incarnation"), std::to_string(next) + "\n") ? 0 : next;
+}
+
+data_directory::engine_name data_directory::engine() const {
+  engine_name found;
+  std::ifstream text{file("engine")};
+  std::string engine;
+  if (text >> engine) found.engine = engine;
+  text >> found.cursor_tag;
+  return found;
+}
+
+std::optional<std::string> data_directory::set_engine(const engine_name& name) const {
+  const auto text = name.engine + " " + name.cursor_tag + "\n";
+  if (const auto failed = write_whole_file(file("engine"), text)) return failed->message;
+  return std::nullopt;
+}
+
 host_id data_directory::this_host() const {
   return {derived_id("host", {reinterpret_cast<const char*>(key_.data()), key_.size()}, uuid{})};
 }

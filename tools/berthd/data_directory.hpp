@@ -28,6 +28,17 @@ class data_directory {
   std::string file(const std::string& name) const { return path_ + "/" + name; }
   const std::array<std::uint8_t, 32>& server_key() const { return key_; }
   host_id this_host() const;
+  // What hosts and agents know this start by: more than the last one's, and at least `at_least`,
+  // whatever engine the journal is of. Noted before it returns; 0 if it could not be.
+  std::uint64_t next_incarnation(std::uint64_t at_least) const;
+  // Which engine's journal this is, `embedded` if nobody said so, and what tells its cursors from
+  // those of the journals before it (DIR/engine).
+  struct engine_name {
+    std::string engine{"embedded"};
+    std::string cursor_tag;
+  };
+  engine_name engine() const;
+  std::optional<std::string> set_engine(const engine_name& name) const;
 
  private:
   std::optional<std::string> load_key();

@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <mutex>
 
 #include <spdlog/spdlog.h>
 
@@ -51,6 +53,14 @@ int exit_code_of(const journal_error& error) {
   std::_Exit(error.code == journal_errc::corrupt ? exit_corrupt : exit_storage);
 }
 
+// A signal that main will wait for is pending: it waits only once this server is started.
+bool end_is_asked() {
+  sigset_t pending;
+  sigpending(&pending);
+  return sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT) ||
+         sigismember(&pending, SIGHUP);
+}
+
 }  // namespace
 
 // Declared in the order of their making; destroyed in reverse.
@@ -72,6 +82,7 @@ struct server::parts {
   admin_socket admin;
   administrator first;
   std::uint16_t port{};
+  std::mutex serving_mutex;  // held while told of leadership, and while `serving` changes
   std::atomic<bool> serving{false};
 
   void make_host();
@@ -106,8 +117,13 @@ void server::parts::make_host() {
 }
 
 std::optional<server::failure> server::parts::open_storage() {
-  auto opened = storage::open({of, directory.path(), directory.this_host().value, clock,
-                               [](const journal_error& error) { end_now(error); }});
+  auto opened =
+      storage::open({of, directory, clock, [](const journal_error& error) { end_now(error); },
+                     [this] {
+                       const std::lock_guard lock{serving_mutex};
+                       if (serving) kernel->leadership_began();
+                     },
+                     end_is_asked});
   if (!opened) {
     auto message = std::string{name_of(opened.error().code)} + ": " + opened.error().message;
     if (opened.error().code == journal_errc::data_loss && of.engine == "embedded")
@@ -208,7 +224,10 @@ std::size_t server::stop() {
   auto& my = *parts_;
   if (!my.kernel) return 0;
   const auto running = my.kernel->environments_running();
-  my.serving = false;
+  {
+    const std::lock_guard lock{my.serving_mutex};
+    my.serving = false;
+  }
   my.views->end_rebuilds();
   my.admin.close();
   my.port = 0;

@@ -12,11 +12,12 @@ namespace {
 
 // A start that has to read all of a topic says how far it is.
 constexpr std::chrono::seconds told_every{5};
+constexpr std::chrono::milliseconds looked_every{200};
 constexpr const char* replica_folder = "replica";
 
 embedded_options options_of(const storage::asked& what) {
   embedded_options options;
-  options.data_dir = what.data_dir;
+  options.data_dir = what.directory.path();
   options.time = &what.time;
   options.limits.deduplication_window = std::chrono::hours{what.of.dedupe_window_hours};
   options.on_fatal = what.on_fatal;
@@ -27,18 +28,37 @@ embedded_options options_of(const storage::asked& what) {
   return options;
 }
 
-journal_error other_engine(const std::string& folder, const std::string& holds,
-                           const std::string& asked) {
-  return {journal_errc::conflict,
-          folder + " holds " + holds + ", and engine = " + asked +
-              " was asked for; give another data directory",
-          std::nullopt};
+journal_error cannot_note(const data_directory& in) {
+  return {journal_errc::io, in.path() + ": cannot be written", std::nullopt};
 }
 
-std::optional<journal_error> lead_all(kafka_log& log) {
+// A directory is of one engine from its first start on; berth-replay changes it.
+std::optional<journal_error> check_engine(const storage::asked& what) {
+  const auto& in = what.directory;
+  const std::filesystem::path folder{in.path()};
+  if (in.engine().engine == what.of.engine) return std::nullopt;
+  if (in.engine().engine == "embedded" && !std::filesystem::exists(folder / "log")) {
+    if (in.set_engine({what.of.engine, {}})) return cannot_note(in);
+    return std::nullopt;
+  }
+  return journal_error{journal_errc::conflict,
+                       in.path() + " holds a journal of engine = " + in.engine().engine +
+                           ", and engine = " + what.of.engine +
+                           " was asked for; give another data directory, or move the journal with "
+                           "berth-replay",
+                       std::nullopt};
+}
+
+std::optional<journal_error> lead_all(kafka_log& log, const std::function<bool()>& is_stopped) {
   for (std::uint32_t p = 0; p < log.partitions(); ++p) log.want(p, true);
   std::string why;
-  while (!log.wait_until_leading(told_every, &why)) {
+  auto told = std::chrono::steady_clock::now();
+  while (!log.wait_until_leading(looked_every, &why)) {
+    if (is_stopped())
+      return journal_error{journal_errc::closed, "stopped while reading the Kafka journal",
+                           std::nullopt};
+    if (std::chrono::steady_clock::now() - told < told_every) continue;
+    told = std::chrono::steady_clock::now();
     std::uint64_t read = 0, all = 0;
     for (std::uint32_t p = 0; p < log.partitions(); ++p) {
       const auto of = log.stats(p);
@@ -57,25 +77,27 @@ journal_result<std::unique_ptr<storage>> storage::open(const asked& what) {
   auto options = options_of(what);
   auto kafka = what.of.kafka.options;
   kafka.limits = options.limits;
-  if (kafka.node.empty()) kafka.node = what.server;
-  const std::filesystem::path folder{what.data_dir};
+  const auto server = what.directory.this_host().value;
+  if (kafka.node.empty()) kafka.node = server;
+  if (auto wrong = check_engine(what)) return *wrong;
   if (what.of.engine == "kafka") {
-    if (std::filesystem::exists(folder / "log"))
-      return other_engine(what.data_dir, "an embedded journal", what.of.engine);
-    options.data_dir = folder / replica_folder;
+    options.data_dir = std::filesystem::path{what.directory.path()} / replica_folder;
     // What is in memory here would be old from now on.
-    const auto taken_over = [fatal = what.on_fatal](std::uint32_t partition,
-                                                    const std::string& node) {
+    leadership_news news;
+    news.taken_over = [fatal = what.on_fatal](std::uint32_t partition, const std::string& node) {
       fatal({journal_errc::closed,
              "node " + node + " leads partition " + std::to_string(partition) +
                  " now; one server a topic",
              std::nullopt});
     };
-    auto opened = open_kafka(kafka, options, taken_over);
+    news.began = [told = what.on_leadership](std::uint32_t) { told(); };
+    auto opened = open_kafka(kafka, options, std::move(news));
     if (opened.has_error()) return opened.error();
     made->kafka_ = std::move(*opened);
     auto& log = made->kafka_->log();
-    if (auto failed = lead_all(log)) return *failed;
+    if (auto failed = lead_all(log, what.is_stopped)) return *failed;
+    made->epoch_ = what.directory.next_incarnation(1);
+    if (made->epoch_ == 0) return cannot_note(what.directory);
     const auto led_here = [&log](std::uint32_t p) {
       return log.stats(p).role == partition_member::role::leading;
     };
@@ -83,13 +105,14 @@ journal_result<std::unique_ptr<storage>> storage::open(const asked& what) {
         start_state_topic(kafka, {made->journal(), made->views(), made->kafka_->notes(), led_here});
     return made;
   }
-  if (std::filesystem::exists(folder / replica_folder))
-    return other_engine(what.data_dir, "a replica of a Kafka journal", what.of.engine);
+  options.cursor_tag = what.directory.engine().cursor_tag;
   auto opened = open_embedded(options);
   if (opened.has_error()) return opened.error();
   made->embedded_ = std::move(*opened);
+  made->epoch_ = what.directory.next_incarnation(made->embedded_->epoch());
+  if (made->epoch_ == 0) return cannot_note(what.directory);
   if (!what.of.kafka.mirror) return made;
-  made->mirror_ = start_mirror(kafka, what.server, *made->embedded_, what.time);
+  made->mirror_ = start_mirror(kafka, server, *made->embedded_, what.time);
   made->states_ =
       start_state_topic(kafka, {made->journal(), made->views(), made->embedded_->notes(), {}});
   return made;

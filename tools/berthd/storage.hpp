@@ -12,6 +12,7 @@
 #include "infra/kafka/state_topic.hpp"
 #include "infra/rocksdb/embedded_engine.hpp"
 #include "infra/telemetry/metrics.hpp"
+#include "tools/berthd/data_directory.hpp"
 #include "tools/berthd/settings.hpp"
 
 namespace berth::berthd {
@@ -20,21 +21,23 @@ class storage {
  public:
   struct asked {
     const settings& of;
-    std::string data_dir;
-    std::string server;  // names the data directory for good
+    const data_directory& directory;
     const clock& time;
     std::function<void(const journal_error&)> on_fatal;
+    std::function<void()> on_leadership;  // of a partition; on a thread of the storage
+    std::function<bool()> is_stopped;     // while a start reads all of a topic
   };
   // Opened and, of Kafka, leading every partition it should; or what went wrong.
   static journal_result<std::unique_ptr<storage>> open(const asked& what);
 
   berth::journal& journal() const { return kafka_ ? kafka_->journal() : embedded_->journal(); }
   view_store& views() const { return kafka_ ? kafka_->views() : embedded_->views(); }
-  std::uint64_t epoch() const { return kafka_ ? kafka_->epoch() : embedded_->epoch(); }
+  std::uint64_t epoch() const { return epoch_; }                 // of this start: data_directory
   embedded_engine* embedded() const { return embedded_.get(); }  // nothing if the log is Kafka
   void add_metrics(metrics_page& to) const;
 
  private:
+  std::uint64_t epoch_{};
   std::unique_ptr<embedded_engine> embedded_;
   std::unique_ptr<kafka_mirror> mirror_;
   std::unique_ptr<kafka_engine> kafka_;

@@ -5,11 +5,13 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <random>
 #include <thread>
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
+#include "infra/files/durable.hpp"
 #include "infra/kafka/kafka_engine.hpp"
 #include "infra/kafka/kafka_mirror.hpp"
 #include "infra/rocksdb/embedded_engine.hpp"
@@ -37,6 +39,11 @@ embedded_options replica_of(const embedded_options& engine) {
   return options;
 }
 
+journal_error fatal(const std::string& what) {
+  return {journal_errc::io, what, std::nullopt};
+}
+
+// Renames what there is of `names` into a new folder beside them, which gets `folder` for its name.
 std::optional<journal_error> put_aside(const fs::path& data_dir, const char* folder,
                                        std::initializer_list<const char*> names) {
   auto aside = data_dir / folder;
@@ -45,8 +52,13 @@ std::optional<journal_error> put_aside(const fs::path& data_dir, const char* fol
   fs::create_directory(aside, error);
   for (const auto* name : names)
     if (!error && fs::exists(data_dir / name)) fs::rename(data_dir / name, aside / name, error);
-  if (!error) return std::nullopt;
+  if (!error) return sync_folder(data_dir);
   return journal_error{journal_errc::io, aside.string() + ": " + error.message(), std::nullopt};
+}
+
+// A run that was broken off between the engine's name and the folders goes on here.
+bool is_moved(const berthd::data_directory& directory, const char* engine) {
+  return directory.engine().engine == engine;
 }
 
 struct outcome {
@@ -74,6 +86,25 @@ int tell(const outcome& done, bool as_json, const char* next) {
     fmt::print("{}\n", done.different.empty() ? next : "nothing was put aside");
   }
   return done.different.empty() ? inspect::exit_ok : inspect::exit_corrupt;
+}
+
+// DIR/import, compared, becomes the journal. The name last: until then a start is refused as one of
+// the other engine, and another run begins anew.
+std::optional<journal_error> take_import(const berthd::data_directory& directory,
+                                         const fs::path& data_dir) {
+  for (const auto* name : {"log", "state", "head", "boot"}) {
+    std::error_code error;
+    if (fs::exists(data_dir / "import" / name))
+      fs::rename(data_dir / "import" / name, data_dir / name, error);
+    if (error) return fatal((data_dir / name).string() + ": " + error.message());
+  }
+  if (auto failed = put_aside(data_dir, "kafka", {"replica", "import"})) return failed;
+  const auto tag = "e" + base32(uuid::derived("import", fmt::format("{}", std::random_device{}()),
+                                              data_dir.string())
+                                    .bytes)
+                             .substr(0, 8);
+  if (const auto unwritten = directory.set_engine({"embedded", tag})) return fatal(*unwritten);
+  return std::nullopt;
 }
 
 using hashes_of = std::function<journal_result<stream_hashes>()>;
@@ -109,10 +140,6 @@ std::optional<journal_error> read_to_end(kafka_engine& engine) {
   return std::nullopt;
 }
 
-journal_error fatal(const std::string& what) {
-  return {journal_errc::io, what, std::nullopt};
-}
-
 }  // namespace
 
 int to_kafka(const embedded_options& asked, const kafka_options& kafka, bool as_json) {
@@ -121,6 +148,13 @@ int to_kafka(const embedded_options& asked, const kafka_options& kafka, bool as_
   berthd::data_directory directory;
   if (const auto opened = directory.open(options.data_dir); opened.error)
     return inspect::fail(fatal(*opened.error));
+  if (is_moved(directory, "kafka")) {
+    // Verified before it was named so.
+    if (!fs::exists(options.data_dir / "log")) return tell({}, as_json, "It was moved before.");
+    if (auto failed = put_aside(options.data_dir, "embedded", {"log", "state", "head", "boot"}))
+      return inspect::fail(*failed);
+    return tell({}, as_json, "Put aside what a run before this one had copied and compared.");
+  }
   auto engine = open_embedded(options);
   if (engine.has_error()) return inspect::fail(engine.error());
   const auto& from = (*engine)->journal();
@@ -144,9 +178,13 @@ int to_kafka(const embedded_options& asked, const kafka_options& kafka, bool as_
       [&] { return hash_topic(kafka, [&](auto read) { show("comparing", read, head); }); }, done);
   if (compared.has_error()) return inspect::fail(compared.error());
   engine->reset();
-  if (compared->different.empty())
+  if (compared->different.empty()) {
+    // The name first: from here on nobody opens an empty log in place of what is put aside.
+    if (const auto unwritten = directory.set_engine({"kafka", {}}))
+      return inspect::fail(fatal(*unwritten));
     if (auto failed = put_aside(options.data_dir, "embedded", {"log", "state", "head", "boot"}))
       return inspect::fail(*failed);
+  }
   return tell(*compared, as_json,
               "The embedded journal was put aside in embedded/. Start with engine = \"kafka\": it "
               "reads the topic first.");
@@ -160,6 +198,8 @@ int from_kafka(const embedded_options& asked, const kafka_options& kafka, bool a
     return inspect::fail(fatal(*opened.error));
   outcome done;
   const auto began = std::chrono::steady_clock::now();
+  if (is_moved(directory, "embedded"))
+    return inspect::fail(fatal(options.data_dir.string() + " is of engine = embedded already"));
   auto replica = open_kafka(kafka, replica_of(options));
   if (replica.has_error()) return inspect::fail(replica.error());
   if (auto failed = read_to_end(**replica)) return inspect::fail(*failed);
@@ -191,9 +231,17 @@ int from_kafka(const embedded_options& asked, const kafka_options& kafka, bool a
     if (++copied % 100'000 == 0) show("copying", copied, 0);
     return std::optional{std::move(oldest->ahead[oldest->at++])};
   };
-  const auto imported = import_log(options, next);
+  // What a run left that was broken off while it put things in their places: the embedded journal
+  // of before is aside.
+  std::error_code not_there;
+  for (const auto* name : {"log", "state", "head", "boot"})
+    fs::remove_all(options.data_dir / name, not_there);
+  auto importing = options;
+  importing.data_dir = options.data_dir / "import";
+  fs::remove_all(importing.data_dir, not_there);
+  const auto imported = import_log(importing, next);
   if (imported.has_error()) return inspect::fail(imported.error());
-  auto engine = open_embedded(options);
+  auto engine = open_embedded(importing);
   if (engine.has_error()) return inspect::fail(engine.error());
   done.copied = std::chrono::steady_clock::now() - began;
   auto compared = compare([&] { return hash_streams(from); },
@@ -202,8 +250,7 @@ int from_kafka(const embedded_options& asked, const kafka_options& kafka, bool a
   replica->reset();
   engine->reset();
   if (compared->different.empty())
-    if (auto failed = put_aside(options.data_dir, "kafka", {"replica"}))
-      return inspect::fail(*failed);
+    if (auto failed = take_import(directory, options.data_dir)) return inspect::fail(*failed);
   return tell(*compared, as_json,
               "The replica was put aside in kafka/. Start with engine = \"embedded\".");
 }
