@@ -25,7 +25,7 @@ settings common(const kafka_options& options) {
                {"topic.metadata.refresh.interval.ms", "30000"},
                {"allow.auto.create.topics", "false"}};
   if (options.security_protocol.starts_with("sasl")) {
-    all.emplace_back("sasl.mechanisms", "SCRAM-SHA-512");
+    all.emplace_back("sasl.mechanisms", options.sasl_mechanism);
     all.emplace_back("sasl.username", options.sasl_username);
     all.emplace_back("sasl.password", options.sasl_password);
   }

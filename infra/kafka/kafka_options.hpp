@@ -19,8 +19,11 @@ struct kafka_options {
   int min_insync_replicas = 2;
   bool create_topics = true;
 
-  // security.protocol: plaintext, ssl, sasl_plaintext, sasl_ssl. SASL is SCRAM-SHA-512.
+  // security.protocol: plaintext, ssl, sasl_plaintext, sasl_ssl. Of SASL: SCRAM-SHA-512,
+  // SCRAM-SHA-256, PLAIN. librdkafka before 2.6.1 (Debian 12 has 2.0.2) cannot do SCRAM with
+  // brokers from 4.0 on.
   std::string security_protocol = "plaintext";
+  std::string sasl_mechanism = "SCRAM-SHA-512";
   std::string sasl_username;
   std::string sasl_password;
   std::string ca_file;

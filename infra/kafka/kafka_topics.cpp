@@ -42,12 +42,27 @@ journal_error no_answer(const kafka_options& options, const std::string& what) {
           std::nullopt};
 }
 
+// What the library said of connections meanwhile: refused, not who they say they are, not let in.
+std::string reason_heard(rd_kafka_t* producer) {
+  const kafka::queue heard{rd_kafka_queue_get_main(producer)};
+  std::string reason;
+  while (const kafka::event told{rd_kafka_queue_poll(heard.get(), 0)}) {
+    if (rd_kafka_event_type(told.get()) != RD_KAFKA_EVENT_ERROR) continue;
+    // "All brokers are down" says less than what came before it.
+    if (!reason.empty() && rd_kafka_event_error(told.get()) == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+      continue;
+    reason = std::string{" ("} + rd_kafka_event_error_string(told.get()) + ")";
+  }
+  return reason;
+}
+
 journal_result<metadata> ask_metadata(rd_kafka_t* handle, const kafka_options& options) {
   const std::unique_ptr<rd_kafka_topic_t, void (*)(rd_kafka_topic_t*)> topic{
       rd_kafka_topic_new(handle, options.commits_topic().c_str(), nullptr), rd_kafka_topic_destroy};
   const rd_kafka_metadata_t* found = nullptr;
   const auto error = rd_kafka_metadata(handle, 0, topic.get(), &found, wait_of(options));
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return no_answer(options, rd_kafka_err2str(error));
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return no_answer(options, rd_kafka_err2str(error) + reason_heard(handle));
   return metadata{found};
 }
 

@@ -207,3 +207,33 @@ def test_what_is_wrong_is_said_and_ends_the_start(make_server, kafka):
     assert b"there is no topic never-made.commits" in done.stderr
     checked = server.tool("berthd", "--check-config", *server.flags, "--data-dir", "/x")
     assert checked.returncode == 1 and b"never-made.commits" in checked.stderr
+
+
+def test_a_server_comes_in_by_tls_and_a_password(make_server, tmp_path):
+    with kafka_brokers(1, secure=True) as guarded:
+        known = guarded.client_settings()
+        password = tmp_path / "password"
+        password.write_text(known["sasl.password"] + "\n")
+        server = make_server(start=False)
+        server.data_dir.mkdir(mode=0o700)
+        configured(
+            server,
+            guarded,
+            bootstrap=known["bootstrap.servers"],
+            security_protocol="sasl_ssl",
+            sasl_mechanism="PLAIN",  # SCRAM: not this librdkafka with these brokers
+            sasl_username=known["sasl.username"],
+            sasl_password_file=str(password),
+            ca_file=known["ssl.ca.location"],
+            request_timeout_ms=5000,
+        )
+        server.start()
+        body = {"name": "guarded", "instance_type": "lightweight"}
+        server.rest().good("POST", "/api/v1/environments?wait=true", body, expect=201)
+        shown = server.tool("berthd", "--check-config", *server.flags, "--data-dir", "/x")
+        assert shown.returncode == 0 and known["sasl.password"].encode() not in shown.stdout
+        server.cleanup()
+        password.write_text("guessed\n")
+        done = server.tool("berthd", *server.command()[1:])
+        assert done.returncode == 1
+        assert b"uthentication" in done.stderr, done.stderr

@@ -7,6 +7,7 @@ namespace berth::berthd {
 namespace {
 
 constexpr std::array protocols{"plaintext", "ssl", "sasl_plaintext", "sasl_ssl"};
+constexpr std::array mechanisms{"SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"};
 constexpr std::uint32_t partitions_max = 4'096;
 
 }  // namespace
@@ -22,6 +23,9 @@ std::string mistake_in(const kafka_settings& of) {
       (options.sasl_username.empty() || options.sasl_password.empty()))
     return "kafka.security_protocol = " + options.security_protocol +
            " needs sasl_username and sasl_password_file";
+  if (std::find(mechanisms.begin(), mechanisms.end(), options.sasl_mechanism) == mechanisms.end())
+    return "kafka.sasl_mechanism \"" + options.sasl_mechanism +
+           "\" is not SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN";
   if (options.partitions > partitions_max)
     return "kafka.partitions must be at most " + std::to_string(partitions_max);
   if (options.min_insync_replicas > options.replication_factor)

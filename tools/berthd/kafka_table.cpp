@@ -29,6 +29,7 @@ void each_key(kafka_settings& of, const keys& use) {
              [&](auto n) { to.min_insync_replicas = static_cast<int>(n); });
   use.yes_no("create_topics", to.create_topics);
   use.text("security_protocol", to.security_protocol);
+  use.text("sasl_mechanism", to.sasl_mechanism);
   use.text("sasl_username", to.sasl_username);
   use.text("sasl_password_file", of.sasl_password_file);
   use.text("ca_file", to.ca_file);

@@ -40,7 +40,13 @@ def add(settings: dict[str, object], directory: pathlib.Path, port: int) -> None
     settings["advertised.listeners"] += f",SECURE://127.0.0.1:{port}"
     settings["listener.security.protocol.map"] += ",SECURE:SASL_SSL"
     prefix = "listener.name.secure"
-    settings[f"{prefix}.sasl.enabled.mechanisms"] = MECHANISM
+    # PLAIN too: librdkafka before 2.6.1 cannot do SCRAM with brokers from 4.0 on.
+    settings[f"{prefix}.sasl.enabled.mechanisms"] = f"{MECHANISM},PLAIN"
+    password = (directory / "client.password").read_text(encoding="utf-8").strip()
+    settings[f"{prefix}.plain.sasl.jaas.config"] = (
+        "org.apache.kafka.common.security.plain.PlainLoginModule required "
+        f'user_{USER}="{password}";'
+    )
     settings[f"{prefix}.{MECHANISM.lower()}.sasl.jaas.config"] = (
         "org.apache.kafka.common.security.scram.ScramLoginModule required;"
     )
