@@ -1,7 +1,10 @@
 // The Kafka journal beside what librdkafka does by itself, on the brokers of BERTH_KAFKA_BOOTSTRAP,
 // with the same topic settings and the same records.
 //   kafka_bench [--quick] [--dir DIR] [--brokers N]     JSON lines on stdout, a table on stderr
+//   kafka_bench --migrate COMMITS …                     only an embedded journal of so many, there
+//   and back
 #include <cstring>
+#include <fstream>
 #include <functional>
 #include <thread>
 
@@ -189,16 +192,45 @@ void bench_mirror(const std::filesystem::path& dir, std::size_t commits) {
              {"commits", static_cast<double>(commits)}});
 }
 
+// `berth-replay` there and back, each with its comparison of every stream.
+void bench_migration(const std::filesystem::path& dir, std::size_t commits) {
+  const auto data = dir / "moved";
+  { std::make_shared<append_load>(open_engine(data)->journal(), 4'000, 10'000)->run(600, commits); }
+  const auto options = on_brokers("moved");
+  const auto config = dir / "moved.toml";
+  std::ofstream{config} << "[kafka]\nbootstrap = \"" << options.bootstrap
+                        << "\"\npartitions = " << options.partitions
+                        << "\nreplication_factor = " << brokers
+                        << "\nmin_insync_replicas = " << options.min_insync_replicas
+                        << "\ntopic_prefix = \"" << options.topic_prefix << "\"\n";
+  const auto replay =
+      std::filesystem::read_symlink("/proc/self/exe").parent_path() / "berth-replay";
+  for (const auto* way : {"--to-kafka", "--from-kafka"}) {
+    const auto began = steady::now();
+    const auto command = replay.string() + " --data-dir " + data.string() + " --config " +
+                         config.string() + " " + way + " >&2";
+    if (std::system(command.c_str()) != 0) fail(command + " failed");
+    print_row("kafka", named(std::string{"berth-replay "} + way),
+              {{"seconds", seconds_since(began)},
+               {"per_second", static_cast<double>(commits) / seconds_since(began)},
+               {"commits", static_cast<double>(commits)}});
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const invocation run{argc, argv, "kafka-bench"};
   for (int i = 1; i + 1 < argc; ++i)
     if (std::strcmp(argv[i], "--brokers") == 0) brokers = std::atoi(argv[i + 1]);
+  for (int i = 1; i + 1 < argc; ++i)
+    if (std::strcmp(argv[i], "--migrate") == 0)
+      return bench_migration(run.dir, static_cast<std::size_t>(std::atoll(argv[i + 1]))), 0;
   const auto one_by_one = run.of(5'000, 1'000);
   bench_raw(one_by_one, run.quick ? 2 : 5);
   bench_journal(run.dir, one_by_one, run.quick ? 2 : 5);
   bench_transactions(run.of(300, 100));
   bench_mirror(run.dir, run.of(1'000'000, 200'000));
   bench_cold_read(run.dir, run.of(1'000'000, 200'000));
+  bench_migration(run.dir, run.of(1'000'000, 200'000));
 }

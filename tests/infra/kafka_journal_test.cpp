@@ -120,14 +120,16 @@ TEST_CASE("kafka: of two nodes that lead one after the other the first changes n
 class locking_listener : public append_listener {
  public:
   void appended(std::span<const append_result> results) override {
-    if (!mutex.try_lock_for(std::chrono::seconds{5})) {
-      deadlocked = true;
-      return;
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{5};
+    while (!mutex.try_lock()) {
+      deadlocked = std::chrono::steady_clock::now() > until;
+      if (deadlocked) return;
+      std::this_thread::yield();
     }
     answered += results.size();
     mutex.unlock();
   }
-  std::timed_mutex mutex;
+  std::mutex mutex;
   std::atomic<std::size_t> answered{};
   std::atomic<bool> deadlocked{};
 };
