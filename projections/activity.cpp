@@ -14,7 +14,7 @@ namespace berth {
 namespace {
 
 // The newest stays, whichever of the environment's and its terminals' streams is folded first.
-void record(view& rows, const std::string& environment, timestamp at, std::string_view kind) {
+void record(view& rows, const std::string& environment, timestamp at, const std::string& kind) {
   const auto key = keys::join("environment", environment);
   const auto known = rows.get(key);
   const auto last = known ? decode_activity(*known) : std::nullopt;

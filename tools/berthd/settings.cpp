@@ -141,7 +141,15 @@ bool usable(const settings& of) {
        {std::pair{"data_dir", &of.data_dir}, std::pair{"listen", &of.address},
         std::pair{"tls.certificate", &of.tls_certificate}, std::pair{"tls.key", &of.tls_key},
         std::pair{"log.level", &of.log_level},
-        std::pair{"sandbox.cgroup_parent", &of.cgroup_parent}})
+        std::pair{"sandbox.cgroup_parent", &of.cgroup_parent},
+        std::pair{"kafka.bootstrap", &of.kafka.options.bootstrap},
+        std::pair{"kafka.node", &of.kafka.options.node},
+        std::pair{"kafka.topic_prefix", &of.kafka.options.topic_prefix},
+        std::pair{"kafka.sasl_username", &of.kafka.options.sasl_username},
+        std::pair{"kafka.sasl_password_file", &of.kafka.sasl_password_file},
+        std::pair{"kafka.ca_file", &of.kafka.options.ca_file},
+        std::pair{"kafka.certificate_file", &of.kafka.options.certificate_file},
+        std::pair{"kafka.key_file", &of.kafka.options.key_file}})
     if (!is_plain_text(*text))
       return wrong(std::string{name} + " has control characters or is not UTF-8");
   if (of.tls_certificate.empty() != of.tls_key.empty())
