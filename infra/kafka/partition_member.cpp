@@ -126,11 +126,6 @@ std::optional<journal_error> partition_member::refuse_load() const {
 void partition_member::forget_streams() {
   // What is in flight is known by nobody else; the rest is asked for again.
   std::unordered_map<stream_id, stream_version> kept;
-  for (const auto& each : done_.applied) known_.erase(each.happened.body.stream);
-  if (inflight_.empty()) {
-    known_.clear();
-    return;
-  }
   for (const auto& each : inflight_) {
     const auto opened = open_record(each.record, {state_.partition, each.sequence});
     BERTH_ASSERT(opened.has_value());

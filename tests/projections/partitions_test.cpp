@@ -8,9 +8,13 @@
 #include "tests/support/manual_clock.hpp"
 #include "tests/support/partitioned_journal.hpp"
 #include "tests/support/random_history.hpp"
+#include "tests/support/view_hashes.hpp"
 
 namespace berth {
 namespace {
+
+using test::from_nothing;
+using test::hashes;
 
 using namespace std::chrono_literals;
 
@@ -61,19 +65,6 @@ struct world {
 
 std::uint32_t some_partitions(test::chance& any) {
   return std::array{1U, 3U, 7U}[any.below(3)];
-}
-
-std::map<std::string, std::string> hashes(const projector& of) {
-  std::map<std::string, std::string> out;
-  for (const auto& name : of.names()) out[name] = of.state_hash(name);
-  return out;
-}
-
-std::map<std::string, std::string> from_nothing(const journal& from) {
-  memory_view_store views;
-  projector fresh{from, views};
-  RC_ASSERT(fresh.catch_up().has_value());
-  return hashes(fresh);
 }
 
 // Everything of one partition, then everything of the next.

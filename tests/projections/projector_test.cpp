@@ -8,9 +8,13 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/manual_clock.hpp"
 #include "tests/support/random_history.hpp"
+#include "tests/support/view_hashes.hpp"
 
 namespace berth {
 namespace {
+
+using test::from_nothing;
+using test::hashes;
 
 bool is_identical(view_comparison swapped) {
   for (;;)
@@ -26,20 +30,6 @@ struct world {
   memory_view_store views;
   test::random_history history;
 };
-
-std::map<std::string, std::string> hashes(const projector& of) {
-  std::map<std::string, std::string> out;
-  for (const auto& name : of.names()) out[name] = of.state_hash(name);
-  return out;
-}
-
-// What a fresh projector makes of the whole journal in one go.
-std::map<std::string, std::string> from_nothing(const journal& from) {
-  memory_view_store views;
-  projector fresh{from, views};
-  RC_ASSERT(fresh.catch_up().has_value());
-  return hashes(fresh);
-}
 
 // Counts commits, under a version of its own.
 class counter : public projection {

@@ -231,13 +231,13 @@ int from_kafka(const embedded_options& asked, const kafka_options& kafka, bool a
     if (++copied % 100'000 == 0) show("copying", copied, 0);
     return std::optional{std::move(oldest->ahead[oldest->at++])};
   };
-  // What a run left that was broken off while it put things in their places: the embedded journal
-  // of before is aside.
-  std::error_code not_there;
-  for (const auto* name : {"log", "state", "head", "boot"})
-    fs::remove_all(options.data_dir / name, not_there);
+  // What a run left that was broken off while it put things in their places.
+  if (fs::exists(options.data_dir / "log"))
+    if (auto failed = put_aside(options.data_dir, "embedded", {"log", "state", "head", "boot"}))
+      return inspect::fail(*failed);
   auto importing = options;
   importing.data_dir = options.data_dir / "import";
+  std::error_code not_there;
   fs::remove_all(importing.data_dir, not_there);
   const auto imported = import_log(importing, next);
   if (imported.has_error()) return inspect::fail(imported.error());
