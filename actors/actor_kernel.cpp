@@ -8,6 +8,7 @@
 #include "actors/exec_waiter.hpp"
 #include "actors/spawn.hpp"
 #include "actors/stream_history.hpp"
+#include "events/core/partition.hpp"
 
 namespace berth::actors {
 
@@ -91,52 +92,70 @@ void actor_kernel::adopted(const std::vector<adopted_environment>& found) {
   shared_.adoption_known.store(true, std::memory_order_release);
   shared_.registry.wake_resident();
   const auto& options = shared_.options;
-  ask(options.this_host, host::enlist{options.boot, options.host.capabilities().provider},
-      {uuid::derived("host", options.this_host.value, std::to_string(options.owner_epoch)),
-       system_principal({}),
-       {},
-       {},
-       {}},
-      [](auto&&) {});
-  wake_next(std::nullopt);
+  shared_.tell_surely<host::aggregate>(
+      options.this_host.value, host::enlist{options.boot, options.host.capabilities().provider},
+      uuid::derived("host", options.this_host.value, std::to_string(options.owner_epoch)), {}, {},
+      {});
+  wake_next(std::nullopt, nullptr);
   beat();
   sweep();
 }
 
 // Every stream is looked at once after a start: what its state wants and the world lacks is done
 // then.
-void actor_kernel::wake_next(std::optional<stream_id> after, int patience) {
+void actor_kernel::wake_next(std::optional<stream_id> after,
+                             std::shared_ptr<const partition_set> only, int patience) {
   // Who asks for something meanwhile finds a short queue: the next come when these were seen to.
-  const auto again_after = [this](const stream_id& last, int left) {
-    shared_.timers.after(wake_pause, [this, last, left] { wake_next(last, left); });
+  const auto again_after = [this, only](const stream_id& last, int left) {
+    shared_.timers.after(wake_pause, [this, only, last, left] { wake_next(last, only, left); });
   };
   if (after && patience > 0 && shared_.registry.has_work(*after))
     return again_after(*after, patience - 1);
   auto some = shared_.options.journal.list_streams(after, wake_batch);
   if (!some || some->empty()) return;
-  for (const auto& each : *some) shared_.registry.deliver(each, wake_message{});
+  const auto& log = shared_.options.journal;
+  for (const auto& each : *some) {
+    const bool wanted = !only || only->contains(partition_of(each, log.partitions()));
+    if (wanted && log.leadership_of(each) != 0) shared_.registry.deliver(each, wake_message{});
+  }
   again_after(some->back(), wake_patience);
 }
 
 void actor_kernel::beat() {
   const auto now = shared_.options.clock.now();
-  ask(shared_.options.this_host, host::record_alive{now},
-      {uuid::derived("beat", shared_.options.this_host.value, std::to_string(to_us(now))),
-       system_principal({}),
-       {},
-       {},
-       {}},
-      [](auto&&) {});
+  const auto& host = shared_.options.this_host.value;
+  shared_.tell<host::aggregate>(host, host::record_alive{now},
+                                uuid::derived("beat", host, std::to_string(to_us(now))), {}, {}, {},
+                                [](const auto&) {});
   shared_.timers.after(beat_every, [this] { beat(); });
 }
 
+void actor_kernel::leadership_began(std::uint32_t partition) {
+  const std::lock_guard lock{led_mutex_};
+  if (shared_.options.nodes) led_anew_.insert(partition);
+  look_soon();
+}
+
+// What began before is not taken back: news may overtake each other, and wake_next asks again.
+void actor_kernel::leadership_ended(std::uint32_t) {
+  const std::lock_guard lock{led_mutex_};
+  look_soon();
+}
+
 // Many partitions begin at once: one look serves them all.
-void actor_kernel::leadership_began() {
-  constexpr std::chrono::milliseconds together{200};
-  if (look_armed_.exchange(true)) return;
+void actor_kernel::look_soon() {
+  constexpr std::chrono::milliseconds together{50};
+  if (std::exchange(look_armed_, true)) return;
   shared_.timers.after(together, [this] {
-    look_armed_ = false;
+    auto anew = std::make_shared<partition_set>();
+    {
+      const std::lock_guard lock{led_mutex_};
+      look_armed_ = false;
+      anew->swap(led_anew_);
+    }
     shared_.registry.wake_resident();
+    // Before the host's adoption is known nothing is woken: all is, then.
+    if (!anew->empty() && shared_.adoption_known) wake_next(std::nullopt, std::move(anew));
   });
 }
 
@@ -222,16 +241,46 @@ std::shared_ptr<void> actor_kernel::watch(const environment_id& id, const princi
   return handle;
 }
 
+// The same for every retry of the command: what the log has, or what was chosen a moment ago.
+outcome<environment_id> actor_kernel::environment_id_for(const account_id& account,
+                                                         const std::string& name,
+                                                         const command_id& command) {
+  const auto& options = shared_.options;
+  const auto id_at = [&](std::uint32_t home) {
+    return environment_id{derived_id_at(home, options.journal.partitions(),
+                                        aggregate_kind::environment, "env", account.value,
+                                        command)};
+  };
+  // A server alone is what node 0 of a cluster will be.
+  const auto alone = id_at(0);
+  if (!options.nodes) return alone;
+  if (const auto recorded = options.journal.find_command(account, command)) {
+    const stream_id stream{aggregate_kind::account, account.value};
+    if (recorded->stream != stream) return alone;  // a conflict, which the account will tell
+    const auto then = load_stream<account::aggregate>(options.journal, stream, recorded->last);
+    if (!then) return then.error();
+    for (const auto& [id, entry] : then->now->environments)
+      if (entry.name == name) return id;
+    return alone;
+  }
+  return placed_.find_or({account, command}, [&]() -> outcome<environment_id> {
+    const auto home = options.nodes->place();
+    if (!home) return home.error();
+    return id_at(*home);
+  });
+}
+
 void actor_kernel::create_environment(const account_id& account, environment::create what,
-                                      command_meta meta,
-                                      answer_completion<environment::aggregate> done) {
-  const environment_id id{derived_id("env", account.value, meta.id)};
+                                      command_meta meta, creation_completion done) {
+  const auto chosen = environment_id_for(account, what.name, meta.id);
+  if (!chosen) return done(chosen.error());
+  const auto& id = *chosen;
   account::request_environment wanted{
       id, what.name, what.instance_type, what.template_name, what.price_list, meta.correlation};
   // The account's effect creates it too, under the same command id, should this server die in
   // between.
   ask(account, std::move(wanted), meta,
-      [this, account, id, what = std::move(what), meta,
+      [this, account, id = id, what = std::move(what), meta,
        done = std::move(done)](const auto& reserved) mutable {
         if (!reserved) return done(reserved.error());
         const bool replayed = reserved->replayed;
@@ -241,9 +290,11 @@ void actor_kernel::create_environment(const account_id& account, environment::cr
                                 what.price_list},
             creation_command(id), account, meta.correlation,
             cause{{aggregate_kind::account, account.value}, reserved->version},
-            [done = std::move(done), replayed](auto created) {
-              if (created) created->replayed = replayed;  // of the caller's command, not of ours
-              done(std::move(created));
+            [done = std::move(done), replayed, id](const auto& created) {
+              if (!created) return done(created.error());
+              created_environment made{*created, id};
+              made.replayed = replayed;  // of the caller's command, not of ours
+              done(std::move(made));
             });
       });
 }

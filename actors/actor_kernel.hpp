@@ -2,9 +2,13 @@
 // messages.
 #pragma once
 
+#include <mutex>
+#include <set>
+
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 
+#include "actors/placements.hpp"
 #include "actors/runtime.hpp"
 
 namespace berth::actors {
@@ -16,7 +20,8 @@ class actor_kernel : public running_kernel, public host_observer {
 
   void start() override;
   void stop() override;
-  void leadership_began() override;
+  void leadership_began(std::uint32_t partition) override;
+  void leadership_ended(std::uint32_t partition) override;
   std::size_t environments_running() const override { return shared_.environments_running; }
 
   void ask(const account_id&, account::command, command_meta,
@@ -37,7 +42,7 @@ class actor_kernel : public running_kernel, public host_observer {
   std::shared_ptr<void> watch(const environment_id&, const principal&,
                               environment_watcher) override;
   void create_environment(const account_id&, environment::create, command_meta,
-                          answer_completion<environment::aggregate>) override;
+                          creation_completion) override;
   void exec(const environment_id&, environment::exec, command_meta,
             std::function<void(outcome<exec_answer>)>) override;
   void attach(attach_request, std::shared_ptr<terminal_viewer>,
@@ -64,15 +69,24 @@ class actor_kernel : public running_kernel, public host_observer {
   caf::actor spawn(const entry_ptr& entry);
   void adopt();
   void adopted(const std::vector<adopted_environment>& found);
-  void wake_next(std::optional<stream_id> after, int patience = 0);
+  // Of the streams behind `after`: all, or those of some partitions.
+  using partition_set = std::set<std::uint32_t>;
+  void wake_next(std::optional<stream_id> after, std::shared_ptr<const partition_set> only,
+                 int patience = 0);
+  void look_soon();
+  outcome<environment_id> environment_id_for(const account_id& account, const std::string& name,
+                                             const command_id& command);
   void beat();
   void sweep();
 
   // The configuration outlives the system, the system the actors.
   struct system_config;
   std::unique_ptr<system_config> config_;
-  std::atomic<bool> look_armed_{};
+  std::mutex led_mutex_;  // guards the two below
+  bool look_armed_{};
+  partition_set led_anew_;
   runtime shared_;
+  placements placed_;
   std::unique_ptr<caf::actor_system> system_;
   bool stopped_{};
 };

@@ -24,6 +24,8 @@ environment_spec environment_effects::spec(const environment::state& now) const 
 
 void environment_effects::reconcile(const environment::state& now, stream_version at) {
   latest_ = now;
+  if (now.status == status::deleted) release_name(now, at);
+  if (!at_home()) return;
   forget_execs();
   count_running(now.status == status::running);
   if (!checked_) check_adopted();
@@ -33,7 +35,16 @@ void environment_effects::reconcile(const environment::state& now, stream_versio
       report_lost("lost as it started", context_.shared.options.clock.now());
     run_execs(now);
   }
-  if (now.status == status::deleted) release_name(now, at);
+}
+
+// In a cluster: nor is what another machine has begun again here, though that machine is gone for
+// good. It may only be deleted.
+bool environment_effects::at_home() const {
+  const auto& shared = context_.shared;
+  if (!shared.options.nodes) return true;
+  const bool is_elsewhere = latest_.host && latest_.host != shared.options.this_host;
+  const bool is_to_go = latest_.status == status::deleting || latest_.status == status::deleted;
+  return shared.at_home({aggregate_kind::environment, context_.key}) && (!is_elsewhere || is_to_go);
 }
 
 void environment_effects::count_running(bool running) {

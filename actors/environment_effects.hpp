@@ -17,6 +17,7 @@ class environment_effects : public effects<environment::aggregate> {
   void reconcile(const environment::state& now, stream_version at) override;
   // What the host has not answered yet it may still do: somebody must be there to undo it.
   bool busy() const override {
+    if (!at_home()) return false;
     const bool stays = running_ && !BERTH_MUTANT(running_environment_passivated);
     return unanswered_ > 0 || !execs_.empty() || stays || is_unsettled();
   }
@@ -55,6 +56,7 @@ class environment_effects : public effects<environment::aggregate> {
   void count_running(bool running);
   environment_spec spec(const environment::state& now) const;
   environment_id id() const { return {context_.key}; }
+  bool at_home() const;
 
   effect_context<environment::aggregate> context_;
   environment::state latest_;

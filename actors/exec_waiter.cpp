@@ -56,7 +56,7 @@ outcome<exec_answer> exec_waiter::find_outcome() const {
             lost && lost->exec == exec_)
           return reject(
               rejection_code::unknown_outcome,
-              "outcome_unknown: " + lost->reason + "; the command may or may not have run");
+              "outcome_unknown: " + lost->reason + "; the command may or may not have run", "exec");
       }
     }
     if (commits->size() < read_batch) break;

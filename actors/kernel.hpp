@@ -53,6 +53,12 @@ struct answer {
 template <class A>
 using answer_completion = std::function<void(outcome<answer<A>>)>;
 
+// What create_environment answers.
+struct created_environment : answer<environment::aggregate> {
+  environment_id id;
+};
+using creation_completion = std::function<void(outcome<created_environment>)>;
+
 enum class attach_mode : std::uint8_t { exact = 0, screen = 1 };
 enum class attach_right : std::uint8_t { view = 0, drive = 1 };
 
@@ -160,9 +166,10 @@ class kernel {
                                       environment_watcher) = 0;
 
   // The whole of creating an environment: reserves the name, then creates (DESIGN promise 3). The
-  // new id derives from (account, command id). Answers once environment/<id> exists durably.
+  // new id derives from (account, command id) and, in a cluster, from the node it is placed on.
+  // Answers once environment/<id> exists durably.
   virtual void create_environment(const account_id&, environment::create, command_meta,
-                                  answer_completion<environment::aggregate>) = 0;
+                                  creation_completion) = 0;
   // Runs a command to its end; a retry gets the recorded outcome, or `unknown_outcome` if it was
   // lost. The exec's id and effect id derive from the command id; what the caller put there is
   // replaced.

@@ -10,6 +10,7 @@
 #include "actors/ports/bulk_log.hpp"
 #include "actors/ports/clock.hpp"
 #include "actors/ports/environment_host.hpp"
+#include "actors/ports/nodes.hpp"
 #include "actors/ports/screen.hpp"
 #include "events/core/journal.hpp"
 
@@ -47,6 +48,7 @@ struct kernel_options {
   // Deterministic: no threads; the caller runs jobs and timers (actors/simulation.hpp).
   bool simulated{};
   berth::background* behind{};  // nothing = such work is done at once, piece by piece
+  berth::nodes* nodes{};        // nothing = this server is alone
 };
 
 // Adopts what runs, then sees to every stream's effects in the background. stop() takes no more
@@ -56,9 +58,10 @@ class running_kernel : public kernel {
  public:
   virtual void start() = 0;
   virtual void stop() = 0;
-  // A partition of the journal is led anew: soon what is in memory looks at its stream again. Any
-  // thread.
-  virtual void leadership_began() = 0;
+  // A partition of the journal is led anew, or no longer: soon what is in memory looks at its
+  // stream again; in a cluster, what began also wakes the partition's other streams. Any thread.
+  virtual void leadership_began(std::uint32_t partition) = 0;
+  virtual void leadership_ended(std::uint32_t partition) = 0;
   // Environments this kernel last knew to be running.
   virtual std::size_t environments_running() const = 0;
 

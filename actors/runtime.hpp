@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 
+#include "actors/aggregate_id.hpp"
 #include "actors/deadlines.hpp"
 #include "actors/kernel_options.hpp"
 #include "actors/registry.hpp"
@@ -50,6 +51,11 @@ struct runtime {
     return std::find(lost_.begin(), lost_.end(), incarnation{life}) != lost_.end();
   }
 
+  // Whether this machine does what the stream wants of the world (actors/ports/nodes.hpp, N1).
+  bool at_home(const stream_id& stream) const {
+    return !options.nodes || options.nodes->at_home(stream);
+  }
+
   // Until when the host is known to have been alive before this server came up: bounds what a loss
   // may bill.
   timestamp alive_before;
@@ -68,6 +74,9 @@ struct runtime {
             const account_id& account, correlation_id correlation, std::optional<cause> because,
             answer_completion<A> done) {
     command_meta meta{id, system_principal(account), correlation, std::move(because), {}};
+    if (options.nodes && options.journal.leadership_of({A::kind, key}) == 0)
+      return options.nodes->everywhere().ask(id_of<A>(key), std::move(what), std::move(meta),
+                                             std::move(done));
     auto request =
         std::make_shared<ask_request<A>>(std::move(what), std::move(meta), std::move(done));
     const auto kept = request;  // admit may refuse: then the answer is ours to give

@@ -1,8 +1,7 @@
 // The one event-sourced shell: runs any aggregate on CAF.
 //
-//   ask -> known id? recorded answer : decide(tentative) -> journal.append -> pending      (later
-//   asks see tentative) appended -> durable = pending's state -> answers, watchers, effects,
-//   deadline, snapshot
+//   ask -> known id? recorded answer : decide(tentative) -> journal.append -> pending
+//   appended -> durable = pending's state -> answers, watchers, effects, deadline, snapshot
 //
 // Answers, reads, watchers and effects see durable state only (output gate). A failed append
 // rejects everything pending as unknown_outcome and forgets tentative state; the next message loads
@@ -93,20 +92,21 @@ class shell : public mailbox_actor {
 
   // Loads the stream on first use. False: it cannot be used, failure_ says why.
   bool loaded() {
-    // What is pending is answered first: by the end of the leadership it was written under.
     const auto leadership = shared_.options.journal.leadership_of(entry_->stream);
-    if (leadership != leadership_ && pending_.empty()) loaded_ = false;
-    if (loaded_) return !failure_;
-    const bool again = durable_ != nullptr;
-    loaded_ = true;
-    failure_.reset();
-    if (leadership == 0) {
-      failure_ = reject(rejection_code::unavailable,
-                        entry_->stream.text() + ": its partition is not led here now; retry");
-      loaded_ = false;
-      if (!std::exchange(wake_armed_, true)) wake_after(load_again_after);
+    if (failure_ && is_not_led(*failure_)) failure_.reset();
+    if (leadership != leadership_) loaded_ = !pending_.empty();
+    if (loaded_ && leadership == leadership_) return !failure_;
+    // What is pending is answered first, by the end of the leadership it was written under.
+    if (leadership == 0 || loaded_) {
+      failure_ = not_led(entry_->stream.text() + ": its partition is not led here now; retry");
+      if (loaded_) return false;
+      end_watches(*failure_);
+      // In a cluster another node serves it; alone, this one will.
+      if (!shared_.options.nodes && !std::exchange(wake_armed_, true)) wake_after(load_again_after);
       return false;
     }
+    loaded_ = true;
+    failure_.reset();
     leadership_ = leadership;
     auto read = load_stream<A>(shared_.options.journal, entry_->stream);
     if (!read) {
@@ -122,7 +122,7 @@ class shell : public mailbox_actor {
     at_ = read->at;
     correlation_ = read->correlation;
     if (!BERTH_MUTANT(deadline_not_rearmed)) arm_deadline();
-    if (again) tell_watchers();
+    tell_watchers();
     reconcile();
     return true;
   }
@@ -326,6 +326,12 @@ class shell : public mailbox_actor {
     std::erase_if(watchers_, [](const auto& each) { return each->alive.expired(); });
     if (BERTH_MUTANT(watcher_not_told)) return;
     for (const auto& each : watchers_) each->seen(answer<A>{version_, at_, false, durable_});
+  }
+
+  // Who watches is told where it ends, and may watch where the stream goes on.
+  void end_watches(const rejection& why) {
+    for (const auto& each : std::exchange(watchers_, {}))
+      if (!each->alive.expired()) each->seen(why);
   }
 
   void arm_deadline() {

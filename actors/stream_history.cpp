@@ -11,6 +11,8 @@ rejection to_rejection(const journal_error& error) {
     case journal_errc::unknown_outcome:
       return reject(rejection_code::unknown_outcome,
                     error.message + "; retry with the same command id");
+    case journal_errc::closed:  // nothing was written; leadership may have ended under the command
+      return not_led("closed: " + error.message);
     default:
       return reject(rejection_code::unavailable,
                     std::string{name_of(error.code)} + ": " + error.message);

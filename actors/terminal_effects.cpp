@@ -42,6 +42,10 @@ caf::message_handler terminal_effects::handlers(std::function<void()> after) {
 void terminal_effects::reconcile(const terminal::state& now, stream_version) {
   latest_ = now;
   reconciled_ = true;
+  if (!at_home()) {
+    for (auto& task : std::exchange(waiting_, {})) attach(task);
+    return;
+  }
   auto& host = context_.shared.options.host;
   if (now.status == status::opening) open(now);
   if (now.status == status::running) {
@@ -178,11 +182,20 @@ void terminal_effects::synced(std::uint64_t durable) {
 }
 
 void terminal_effects::attach(const std::shared_ptr<attach_task>& task) {
-  if (!reconciled_) return waiting_.push_back(task);
+  if (!reconciled_) {
+    // Who does not lead the stream never learns what it is.
+    const auto& options = context_.shared.options;
+    if (options.nodes &&
+        options.journal.leadership_of({aggregate_kind::terminal, context_.key}) == 0)
+      return task->done(not_led(context_.key + ": its partition is not led here now; retry"));
+    return waiting_.push_back(task);
+  }
   const auto& request = task->request;
   if (latest_.status == status::absent || latest_.status == status::removed ||
       (!request.by.is_system && request.by.account != latest_.account))
     return task->done(unknown_stream({aggregate_kind::terminal, context_.key}));
+  if (!at_home())
+    return task->done(not_led(context_.key + ": the machine of its environment is away; retry"));
   if (!live_) {
     waiting_.push_back(task);
     return;

@@ -19,6 +19,7 @@ class terminal_effects : public effects<terminal::aggregate> {
   caf::message_handler handlers(std::function<void()> after) override;
 
   terminal_id id() const { return {context_.key}; }
+  bool at_home() const { return context_.shared.at_home({aggregate_kind::terminal, context_.key}); }
 
  private:
   void open(const terminal::state& now);

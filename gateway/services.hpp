@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "actors/kernel.hpp"
 #include "actors/ports/bulk_log.hpp"
@@ -20,11 +21,27 @@
 
 namespace berth::gateway {
 
+struct cluster_services {
+  struct node {
+    std::uint32_t ordinal{};
+    std::string address;
+    host_id host;
+    bool here{};
+    bool is_linked{};
+    std::uint32_t leads{};         // partitions
+    std::uint32_t environments{};  // that run on its machine
+    bool takes_environments{};
+    bool is_cordoned{};
+  };
+  std::function<std::vector<node>()> nodes;
+  explicit operator bool() const { return static_cast<bool>(nodes); }
+};
+
 struct services {
   berth::kernel& kernel;
   const berth::view_store& views;
   berth::journal& journal;        // read and follow only: feeds, sessions that end
-  berth::bulk_log& bulk;          // reads only: recordings, ranges
+  berth::output_reader& bulk;     // recordings, ranges
   berth::environment_host& host;  // templates, capabilities, dial
   const berth::clock& clock;
   std::array<std::uint8_t, 32> server_key{};  // signs JWTs, derives API token secrets
@@ -36,6 +53,10 @@ struct services {
       when_projected;
   // Random bytes, for ids nobody chose; a simulation gives a seeded source.
   std::function<void(std::span<std::uint8_t>)> random = fill_random;
+  // Where the environment is: environment_host::dial. Empty: `host` has it.
+  std::function<void(const environment_id&, std::uint16_t port, host_completion<int>)> dial{};
+  // The nodes of a cluster; empty if this server is alone.
+  cluster_services cluster{};
 };
 
 }  // namespace berth::gateway

@@ -42,17 +42,27 @@ struct bulk_mark {
   timestamp time;
 };
 
-class bulk_log {
+// What may be read of it, by whoever shows recordings; in a cluster, of any node's terminals. May
+// block.
+class output_reader {
  public:
-  virtual ~bulk_log() = default;
+  virtual ~output_reader() = default;
+  virtual journal_result<std::string> read(const terminal_id& terminal, std::uint64_t from,
+                                           std::size_t bytes_max) = 0;
+  virtual journal_result<bulk_extent> find_extent(const terminal_id& terminal) = 0;
+  virtual journal_result<std::vector<bulk_mark>> marks(const terminal_id& terminal,
+                                                       std::uint64_t from, std::uint64_t to) = 0;
+};
+
+class bulk_log : public output_reader {
+ public:
   // Returns the log's `next` after the call: offset + data.size() if all was taken (B1).
   virtual std::uint64_t append(const terminal_id& terminal, std::uint64_t offset,
                                const shared_bytes& data, timestamp arrived) = 0;
-  virtual journal_result<std::string> read(const terminal_id& terminal, std::uint64_t from,
-                                           std::size_t bytes_max) = 0;
   virtual bulk_extent extent(const terminal_id& terminal) = 0;  // all zero if unknown
-  virtual journal_result<std::vector<bulk_mark>> marks(const terminal_id& terminal,
-                                                       std::uint64_t from, std::uint64_t to) = 0;
+  journal_result<bulk_extent> find_extent(const terminal_id& terminal) override {
+    return extent(terminal);
+  }
   // Keep at most this many bytes of the terminal from now on (journal = tail(n)); 0 keeps nothing.
   virtual void retain(const terminal_id& terminal, std::uint64_t bytes_max) = 0;
   // No more comes: what was written last need not wait for more to be packed. A hint, repeatable.

@@ -40,6 +40,18 @@ const char* name_of(rejection_code code) {
   return "unknown";
 }
 
+namespace {
+constexpr const char* of_partition = "partition";
+}
+
+rejection not_led(const std::string& what) {
+  return reject(rejection_code::unavailable, what, of_partition);
+}
+
+bool is_not_led(const rejection& why) {
+  return why.code == rejection_code::unavailable && why.field == of_partition;
+}
+
 void throw_exception_from_error(const rejection& error, const boost::source_location& where) {
   boost::throw_exception(std::logic_error("value() of a rejection: " + error.message), where);
 }

@@ -41,6 +41,11 @@ inline rejection reject(rejection_code code, std::string message, std::string fi
   return {code, std::move(message), std::move(field)};
 }
 
+// Another node leads the stream's partition, or nobody does yet: whoever knows the nodes asks
+// again.
+rejection not_led(const std::string& what);
+bool is_not_led(const rejection& why);
+
 template <class T>
 using outcome = boost::system::result<T, rejection>;
 

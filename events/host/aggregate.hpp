@@ -13,7 +13,7 @@ struct aggregate {
   using command = host::command;
   using event = host::event;
   static constexpr auto kind = aggregate_kind::host;
-  static constexpr std::uint32_t fold_version = 1;
+  static constexpr std::uint32_t fold_version = 2;
   static decision<event> decide(const state& now, const command& asked,
                                 const decide_context& context);
   static state apply(state now, const event& happened);

@@ -34,6 +34,24 @@ alive_seen from_table(const stored::AliveSeenT& t, field_reader& read) {
   return {read.time(t.until_us), read.time(t.at_us)};
 }
 
+stored::CordonedT to_table(const cordoned& e) {
+  stored::CordonedT t;
+  t.at_us = to_us(e.at);
+  return t;
+}
+cordoned from_table(const stored::CordonedT& t, field_reader& read) {
+  return {read.time(t.at_us)};
+}
+
+stored::UncordonedT to_table(const uncordoned& e) {
+  stored::UncordonedT t;
+  t.at_us = to_us(e.at);
+  return t;
+}
+uncordoned from_table(const stored::UncordonedT& t, field_reader& read) {
+  return {read.time(t.at_us)};
+}
+
 event from_union(const stored::EventUnion& u, field_reader& read) {
   switch (u.type) {
     case stored::Event::NONE:
@@ -42,6 +60,10 @@ event from_union(const stored::EventUnion& u, field_reader& read) {
       return from_table(*u.AsRegistered(), read);
     case stored::Event::AliveSeen:
       return from_table(*u.AsAliveSeen(), read);
+    case stored::Event::Cordoned:
+      return from_table(*u.AsCordoned(), read);
+    case stored::Event::Uncordoned:
+      return from_table(*u.AsUncordoned(), read);
   }
   read.ok = false;
   return event{};
@@ -69,6 +91,7 @@ std::string aggregate::encode_state(const state& now) {
   t.provider = now.provider;
   t.registered_at_us = to_us(now.registered_at);
   t.alive_until_us = to_us(now.alive_until);
+  t.cordoned = now.is_cordoned;
   return codec::pack<stored::State>(t);
 }
 
@@ -78,7 +101,8 @@ decoded<state> aggregate::decode_state(std::string_view bytes) {
         stored::StateT t;
         root.UnPackTo(&t);
         field_reader read;
-        state now{t.boot, t.provider, read.time(t.registered_at_us), read.time(t.alive_until_us)};
+        state now{t.boot, t.provider, read.time(t.registered_at_us), read.time(t.alive_until_us),
+                  t.cordoned};
         if (!read.ok) return codec::malformed("a host state has a field out of range");
         return now;
       });
@@ -93,6 +117,8 @@ std::string aggregate::canonical(const command& asked) {
                         [](const record_alive& c) {
                           return canonical_text{"record_alive"}.number(to_us(c.until)).take();
                         },
+                        [](const cordon&) { return canonical_text{"cordon"}.take(); },
+                        [](const uncordon&) { return canonical_text{"uncordon"}.take(); },
                     },
                     asked);
 }

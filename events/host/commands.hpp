@@ -17,6 +17,10 @@ struct record_alive {
   timestamp until;
 };
 
-using command = std::variant<enlist, record_alive>;
+// No new environment is placed on it; those that are there stay.
+struct cordon {};
+struct uncordon {};
+
+using command = std::variant<enlist, record_alive, cordon, uncordon>;
 
 }  // namespace berth::host

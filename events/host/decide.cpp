@@ -26,6 +26,12 @@ answer decide_alive(const state& now, const record_alive& c, timestamp at) {
   return events{alive_seen{until, at}};
 }
 
+answer decide_cordon(const state& now, bool wanted, timestamp at) {
+  if (now.boot.empty()) return reject(rejection_code::not_found, "the host is not enlisted");
+  if (now.is_cordoned == wanted) return events{};
+  return wanted ? events{cordoned{at}} : events{uncordoned{at}};
+}
+
 }  // namespace
 
 decision<event> aggregate::decide(const state& now, const command& asked,
@@ -33,6 +39,8 @@ decision<event> aggregate::decide(const state& now, const command& asked,
   return std::visit(match{
                         [&](const enlist& c) { return decide_enlist(now, c, context.now); },
                         [&](const record_alive& c) { return decide_alive(now, c, context.now); },
+                        [&](const cordon&) { return decide_cordon(now, true, context.now); },
+                        [&](const uncordon&) { return decide_cordon(now, false, context.now); },
                     },
                     asked);
 }
@@ -45,6 +53,8 @@ state aggregate::apply(state now, const event& happened) {
                    now.registered_at = e.at;
                  },
                  [&](const alive_seen& e) { now.alive_until = std::max(now.alive_until, e.until); },
+                 [&](const cordoned&) { now.is_cordoned = true; },
+                 [&](const uncordoned&) { now.is_cordoned = false; },
              },
              happened);
   return now;

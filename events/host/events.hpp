@@ -20,6 +20,15 @@ struct alive_seen {
   bool operator==(const alive_seen&) const = default;
 };
 
-using event = std::variant<registered, alive_seen>;
+struct cordoned {
+  timestamp at;
+  bool operator==(const cordoned&) const = default;
+};
+struct uncordoned {
+  timestamp at;
+  bool operator==(const uncordoned&) const = default;
+};
+
+using event = std::variant<registered, alive_seen, cordoned, uncordoned>;
 
 }  // namespace berth::host

@@ -13,6 +13,7 @@ struct state {
   std::string provider;
   timestamp registered_at;
   timestamp alive_until;
+  bool is_cordoned{};
   bool operator==(const state&) const = default;
 };
 

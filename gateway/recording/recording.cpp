@@ -25,13 +25,14 @@ void take(terminal_story& story, const terminal::event& happened) {
 
 class recorder {
  public:
-  recorder(terminal_story story, bulk_log& bulk, asciicast_format format)
-      : story_(std::move(story)), bulk_(bulk), format_(format) {
-    const auto extent = bulk_.extent(story_.terminal);
-    at_ = extent.first;
-    until_ = extent.next;
-    last_time_ = story_.began;
-  }
+  recorder(terminal_story story, output_reader& bulk, const bulk_extent& extent,
+           asciicast_format format)
+      : story_(std::move(story)),
+        bulk_(bulk),
+        format_(format),
+        at_{extent.first},
+        until_{extent.next},
+        last_time_{story_.began} {}
 
   bool next(std::string& chunk) {
     chunk.clear();
@@ -87,7 +88,7 @@ class recorder {
   }
 
   terminal_story story_;
-  bulk_log& bulk_;
+  output_reader& bulk_;
   asciicast_format format_;
   std::optional<asciicast_writer> writer_;
   std::uint64_t at_{};
@@ -115,9 +116,12 @@ journal_result<terminal_story> read_story(const journal& from, const terminal_id
   }
 }
 
-body_stream record(terminal_story story, bulk_log& bulk, asciicast_format format) {
-  auto made = std::make_shared<recorder>(std::move(story), bulk, format);
-  return [made](std::string& chunk) { return made->next(chunk); };
+journal_result<body_stream> record(terminal_story story, output_reader& bulk,
+                                   asciicast_format format) {
+  const auto extent = bulk.find_extent(story.terminal);
+  if (!extent) return extent.error();
+  auto made = std::make_shared<recorder>(std::move(story), bulk, *extent, format);
+  return body_stream{[made](std::string& chunk) { return made->next(chunk); }};
 }
 
 }  // namespace berth::gateway

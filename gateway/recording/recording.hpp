@@ -30,6 +30,7 @@ journal_result<terminal_story> read_story(const journal& from, const terminal_id
 
 // The bytes [extent.first, extent.next) as they are now. Lines end at the first read error, which
 // is logged: half a recording still plays.
-body_stream record(terminal_story story, bulk_log& bulk, asciicast_format format);
+journal_result<body_stream> record(terminal_story story, output_reader& bulk,
+                                   asciicast_format format);
 
 }  // namespace berth::gateway

@@ -86,6 +86,7 @@ json::object json_of(const environment_id& id, const environment::state& now,
   put_time(out, "deadline", now.deadline);
   if (now.status == environment::status::running) put_time(out, "started_at", now.started_at);
   put_time(out, "last_activity_at", now.last_activity);
+  put_text(out, "host", now.host.value);
   put_text(out, "cause", now.cause);
   put_text(out, "next_step", now.next_step);
   out.emplace("execs_running", now.pending_execs.size());

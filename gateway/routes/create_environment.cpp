@@ -48,12 +48,13 @@ void create_environment(const api& with, request asked, respond done) {
   if (!choice) return;
   auto meta = meta_of(with, asked);
   if (!meta) return refuse(asked, done, meta.error());
-  // The kernel derives the same id (K: create_environment), so the answer can name it.
-  const environment_id id{derived_id("env", asked.by->account.value, meta->id)};
-  auto completion = answering_environment(with, asked, std::move(done), 201, id,
-                                          {environment::status::running}, *choice);
-  with.given.kernel.create_environment(asked.by->account, std::move(command), std::move(*meta),
-                                       std::move(completion));
+  with.given.kernel.create_environment(
+      asked.by->account, std::move(command), std::move(*meta),
+      [&with, asked, done, choice = *choice](const outcome<created_environment>& made) {
+        if (!made) return refuse(asked, done, made.error());
+        answering_environment(with, asked, done, 201, made->id, {environment::status::running},
+                              choice)(*made);
+      });
 }
 
 }  // namespace berth::gateway::routes

@@ -40,7 +40,7 @@ void dial_port(const api& with, request asked, respond done) {
             return refuse(asked, done,
                           reject(rejection_code::wrong_state,
                                  "the environment is not RUNNING; start it first"));
-          with.given.host.dial(id, port, [asked, done](host_result<int> dialled) {
+          const auto answer = [asked, done](host_result<int> dialled) {
             if (!dialled) return done(problem_response(dialled.error(), asked.request_id));
             response joined;
             joined.status = 101;
@@ -48,7 +48,9 @@ void dial_port(const api& with, request asked, respond done) {
             joined.headers["Connection"] = "Upgrade";
             joined.tunnel = own_descriptor(*dialled);
             done(std::move(joined));
-          });
+          };
+          if (with.given.dial) return with.given.dial(id, port, answer);
+          with.given.host.dial(id, port, answer);
         });
       });
 }

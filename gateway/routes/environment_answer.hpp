@@ -20,7 +20,7 @@ struct wait_choice {
 // Nothing after having answered invalid_argument.
 std::optional<wait_choice> wait_choice_or_refuse(const request& asked, const respond& done);
 
-// A completion for kernel.ask / create_environment that renders, and waits if chosen.
+// A completion for kernel.ask that renders, and waits if chosen.
 answer_completion<environment::aggregate> answering_environment(
     const api& with, const request& asked, respond done, int status, environment_id id,
     std::set<environment::status> reached, wait_choice choice);

@@ -18,6 +18,11 @@ std::span<const route> route_table() {
       route{"GET", "/api/v1/host", user, show_host},
       route{"GET", "/api/v1/ws", open, upgrade_websocket},
 
+      route{"GET", "/api/v1/cluster", admin, show_cluster},
+      route{"POST", "/api/v1/cluster/nodes/{ordinal}/cordon", admin, cordon_node},
+      route{"POST", "/api/v1/cluster/nodes/{ordinal}/uncordon", admin, uncordon_node},
+      route{"POST", "/api/v1/cluster/nodes/{ordinal}/drain", admin, drain_node},
+
       route{"POST", "/api/v1/accounts", admin, create_account},
       route{"GET", "/api/v1/accounts", admin, list_accounts},
       route{"GET", "/api/v1/accounts/{account}", user, show_account},

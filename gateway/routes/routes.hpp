@@ -60,6 +60,11 @@ BERTH_ROUTE(list_bill_lines);
 BERTH_ROUTE(list_audit);
 BERTH_ROUTE(list_events);
 
+BERTH_ROUTE(show_cluster);
+BERTH_ROUTE(cordon_node);
+BERTH_ROUTE(uncordon_node);
+BERTH_ROUTE(drain_node);
+
 BERTH_ROUTE(upgrade_websocket);  // answers 426: connections handle the upgrade before routing
 
 #undef BERTH_ROUTE

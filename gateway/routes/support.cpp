@@ -179,7 +179,9 @@ void when_views_ready(const api& with, const request& asked, const respond& done
   }
   const bool has_tag = after->find(cursor_tag_end) != std::string::npos;  // a position has none
   const auto at = parse_cursor(*after, has_tag ? with.given.journal.cursor_tag() : std::string{});
-  if (!at || !heads_of(with.given.journal).reaches(*at))
+  // In a cluster this node may be behind the one that gave it.
+  const bool may_be_ahead = static_cast<bool>(with.given.cluster);
+  if (!at || (!may_be_ahead && !heads_of(with.given.journal).reaches(*at)))
     return refuse(
         asked, done,
         reject(rejection_code::invalid_argument,

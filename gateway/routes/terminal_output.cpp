@@ -19,9 +19,11 @@ problem_detail number(std::string name, std::uint64_t value) {
   return {std::move(name), std::to_string(value), true};
 }
 
-response output_response(bulk_log& bulk, const terminal_id& id, const terminal::state& now,
+response output_response(output_reader& bulk, const terminal_id& id, const terminal::state& now,
                          std::uint64_t from, std::uint64_t limit, const std::string& request_id) {
-  const auto extent = bulk.extent(id);
+  const auto found = bulk.find_extent(id);
+  if (!found) return problem_response(found.error(), request_id);
+  const auto& extent = *found;
   const auto end = now.end ? std::max(now.end->final_offset, extent.next) : extent.next;
   if (from < extent.first)
     return problem_response(
@@ -93,7 +95,9 @@ void export_recording(const api& with, request asked, respond done) {
                   given.content_type = "application/x-asciicast";
                   given.headers["Content-Disposition"] =
                       fmt::format("attachment; filename=\"{}.cast\"", id.value);
-                  given.stream = record(std::move(*story), with.given.bulk, format);
+                  auto stream = record(std::move(*story), with.given.bulk, format);
+                  if (!stream) return problem_response(stream.error(), request_id);
+                  given.stream = std::move(*stream);
                   return given;
                 });
 }

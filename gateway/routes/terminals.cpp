@@ -2,6 +2,7 @@
 // POST …/resize
 #include <fmt/format.h>
 
+#include "events/core/partition.hpp"
 #include "gateway/render/json_of.hpp"
 #include "gateway/routes/routes.hpp"
 #include "gateway/routes/support.hpp"
@@ -60,6 +61,15 @@ terminal::open read_open(body_fields& fields) {
   return command;
 }
 
+// A terminal's stream is at home where its environment's is.
+terminal_id terminal_id_beside(const api& with, const environment_id& in, const account_id& account,
+                               const command_id& command) {
+  const auto partitions = with.given.journal.partitions();
+  const auto home = home_of({aggregate_kind::environment, in.value}, partitions);
+  return {
+      derived_id_at(home, partitions, aggregate_kind::terminal, "term", account.value, command)};
+}
+
 }  // namespace
 
 void open_terminal(const api& with, request asked, respond done) {
@@ -70,11 +80,10 @@ void open_terminal(const api& with, request asked, respond done) {
   auto meta = meta_of(with, asked);
   if (!meta) return refuse(asked, done, meta.error());
   command.account = asked.by->account;
-  const terminal_id id{derived_id("term", asked.by->account.value, meta->id)};
   with_environment(
-      with, asked, done,
-      [&with, asked, done, command, meta = *meta, id](environment_id in) mutable {
+      with, asked, done, [&with, asked, done, command, meta = *meta](environment_id in) mutable {
         command.environment = in;
+        const auto id = terminal_id_beside(with, in, asked.by->account, meta.id);
         with.given.kernel.read(
             in, *asked.by, [&with, asked, done, command, meta, id](auto environment) {
               if (!environment) return refuse(asked, done, environment.error());

@@ -25,7 +25,12 @@ std::string feed_channel::tag() const {
 void feed_channel::start(const wire::open& asked) {
   const auto heads = heads_of(host_.given().journal);
   const auto from = asked.after.empty() ? heads : parse_cursor(asked.after, tag());
-  if (!from || !heads.reaches(*from))
+  // In a cluster this node may be behind the one that gave it; what comes is found behind it.
+  const auto partitions = host_.given().journal.partitions();
+  const bool may_be_ahead =
+      from && host_.given().cluster &&
+      (from->empty() || from->places().back().partition < partitions);
+  if (!from || (!may_be_ahead && !heads.reaches(*from)))
     return host_.end_channel(
         number_,
         {"cursor_expired", "the cursor is of another journal: start again without one", {}});

@@ -134,8 +134,11 @@ void terminal_channel::attached(outcome<attached_terminal> result) {
 
 void terminal_channel::refused(const rejection& why) {
   auto closed = closed_frame(why);
-  if (why.field == "from") {
-    const auto extent = host_.given().bulk.extent(terminal_id{asked_.id});
+  const auto found = why.field == "from"
+                         ? host_.given().bulk.find_extent(terminal_id{asked_.id})
+                         : journal_result<bulk_extent>{journal_error{}};
+  if (found) {
+    const auto& extent = *found;
     const bool expired = received_ < extent.first;
     closed.code = expired ? "expired" : "truncated";
     closed.details[expired ? "first_offset" : "final_offset"] =

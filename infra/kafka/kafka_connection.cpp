@@ -180,6 +180,26 @@ std::optional<journal_error> connection::poll_record(
   return std::nullopt;
 }
 
+std::vector<std::optional<std::uint64_t>> connection::ends_of(
+    const std::vector<std::uint32_t>& partitions, std::chrono::milliseconds wait) {
+  const partition_list asked{
+      rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size()))};
+  for (const auto each : partitions)
+    rd_kafka_topic_partition_list_add(asked.get(), options_.commits_topic().c_str(),
+                                      static_cast<std::int32_t>(each))
+        ->offset = RD_KAFKA_OFFSET_END;  // as a time: the latest
+  std::vector<std::optional<std::uint64_t>> ends(partitions.size());
+  const auto error =
+      rd_kafka_offsets_for_times(consumer_.get(), asked.get(), static_cast<int>(wait.count()));
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR__TIMED_OUT) return ends;
+  for (std::size_t i = 0; i < partitions.size(); ++i) {
+    const auto& found = asked->elems[i];
+    if (found.err == RD_KAFKA_RESP_ERR_NO_ERROR && found.offset >= 0)
+      ends[i] = static_cast<std::uint64_t>(found.offset);
+  }
+  return ends;
+}
+
 journal_result<std::uint64_t> connection::end_of(std::uint32_t partition,
                                                  std::chrono::milliseconds wait) {
   std::int64_t low = 0, high = 0;

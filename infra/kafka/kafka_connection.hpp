@@ -53,6 +53,10 @@ class connection {
   // logged only.
   std::optional<journal_error> poll_record(std::chrono::milliseconds wait, bool& found,
                                            const std::function<void(const record&)>& use);
+  // Of each partition as end_of, with one request a broker; of none if one of the brokers does not
+  // answer in time.
+  std::vector<std::optional<std::uint64_t>> ends_of(const std::vector<std::uint32_t>& partitions,
+                                                    std::chrono::milliseconds wait);
   // One past the last record; asks the broker.
   journal_result<std::uint64_t> end_of(std::uint32_t partition, std::chrono::milliseconds wait);
   // As last heard; 0: nothing yet.

@@ -1,7 +1,9 @@
 #include "infra/kafka/kafka_group.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <optional>
 #include <thread>
 
 #include <spdlog/spdlog.h>
@@ -12,18 +14,26 @@ namespace berth {
 namespace {
 
 constexpr int poll_wait_ms = 50;
+constexpr int describe_wait_ms = 2'000;
+constexpr std::chrono::milliseconds describe_again{20};  // while the coordinator is not done
+
+struct admin_options_end {
+  void operator()(rd_kafka_AdminOptions_t* options) const {
+    rd_kafka_AdminOptions_destroy(options);
+  }
+};
 
 class joined_group : public kafka_group {
  public:
-  explicit joined_group(std::function<void(const std::vector<std::uint32_t>&)> wanted)
-      : wanted_{std::move(wanted)} {}
+  joined_group(std::string group, std::function<void(const group_view&)> changed)
+      : group_{std::move(group)}, changed_{std::move(changed)} {}
   ~joined_group() override {
     stopping_ = true;
     if (thread_.joinable()) thread_.join();
   }
 
-  std::optional<journal_error> start(const kafka_options& options) {
-    auto consumer = kafka::make_group_member(options, on_rebalance, this);
+  std::optional<journal_error> start(const kafka_options& options, const std::string& name) {
+    auto consumer = kafka::make_group_member(options, name, on_rebalance, this);
     if (consumer.has_error()) return consumer.error();
     consumer_ = std::move(*consumer);
     rd_kafka_poll_set_consumer(consumer_.get());
@@ -31,8 +41,7 @@ class joined_group : public kafka_group {
     rd_kafka_topic_partition_list_add(topics.get(), options.commits_topic().c_str(),
                                       RD_KAFKA_PARTITION_UA);
     const auto error = rd_kafka_subscribe(consumer_.get(), topics.get());
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
-      return kafka::error_of(error, "joining the group of " + options.commits_topic());
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return kafka::error_of(error, "joining " + group_);
     thread_ = std::thread{[this] { run(); }};
     return std::nullopt;
   }
@@ -50,37 +59,81 @@ class joined_group : public kafka_group {
     if (what != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
       const bool lost = rd_kafka_assignment_lost(consumer) != 0;
       rd_kafka_assign(consumer, nullptr);
+      described_ = true;
       if (lost) tell({});
       return;
     }
     rd_kafka_assign(consumer, partitions);
     rd_kafka_pause_partitions(consumer, partitions);
-    std::vector<std::uint32_t> given;
+    assigned_.clear();
     for (int i = 0; i < partitions->cnt; ++i)
-      given.push_back(static_cast<std::uint32_t>(partitions->elems[i].partition));
-    std::sort(given.begin(), given.end());
-    tell(given);
+      assigned_.push_back(static_cast<std::uint32_t>(partitions->elems[i].partition));
+    std::sort(assigned_.begin(), assigned_.end());
+    described_ = false;
   }
 
-  void tell(const std::vector<std::uint32_t>& partitions) {
-    if (told_ && *told_ == partitions) return;
-    told_ = partitions;
-    spdlog::info("kafka: this node should lead {} partitions", partitions.size());
-    wanted_(partitions);
+  // Every member gets an assignment whenever the members change: they are asked for then.
+  void describe() {
+    auto members = members_now();
+    if (!members) {
+      std::this_thread::sleep_for(describe_again);
+      return;
+    }
+    described_ = true;
+    tell({assigned_, std::move(*members)});
+  }
+
+  // Nothing: the coordinator cannot say now.
+  std::optional<std::vector<std::string>> members_now() {
+    const kafka::queue answers{rd_kafka_queue_new(consumer_.get())};
+    const std::unique_ptr<rd_kafka_AdminOptions_t, admin_options_end> options{
+        rd_kafka_AdminOptions_new(consumer_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS)};
+    char why[256];
+    rd_kafka_AdminOptions_set_request_timeout(options.get(), describe_wait_ms, why, sizeof why);
+    std::array<const char*, 1> groups{group_.c_str()};
+    rd_kafka_DescribeConsumerGroups(consumer_.get(), groups.data(), groups.size(), options.get(),
+                                    answers.get());
+    const kafka::event answer{rd_kafka_queue_poll(answers.get(), describe_wait_ms)};
+    if (!answer || rd_kafka_event_error(answer.get()) != RD_KAFKA_RESP_ERR_NO_ERROR)
+      return std::nullopt;
+    const auto* result = rd_kafka_event_DescribeConsumerGroups_result(answer.get());
+    std::size_t count = 0;
+    const auto** found = rd_kafka_DescribeConsumerGroups_result_groups(result, &count);
+    if (count != 1 || rd_kafka_ConsumerGroupDescription_error(found[0])) return std::nullopt;
+    if (rd_kafka_ConsumerGroupDescription_state(found[0]) != RD_KAFKA_CONSUMER_GROUP_STATE_STABLE)
+      return std::nullopt;
+    std::vector<std::string> members;
+    for (std::size_t i = 0; i < rd_kafka_ConsumerGroupDescription_member_count(found[0]); ++i)
+      members.emplace_back(rd_kafka_MemberDescription_client_id(
+          rd_kafka_ConsumerGroupDescription_member(found[0], i)));
+    std::sort(members.begin(), members.end());
+    return members;
+  }
+
+  void tell(group_view now) {
+    if (told_ && *told_ == now) return;
+    told_ = std::move(now);
+    spdlog::info("kafka: {} nodes share the partitions", told_->members.size());
+    changed_(*told_);
   }
 
   void run() {
     while (!stopping_) {
-      const kafka::message got{rd_kafka_consumer_poll(consumer_.get(), poll_wait_ms)};
+      const kafka::message got{
+          rd_kafka_consumer_poll(consumer_.get(), described_ ? poll_wait_ms : 0)};
       if (got && got->err != RD_KAFKA_RESP_ERR_NO_ERROR)
         spdlog::debug("kafka: the group: {}", rd_kafka_message_errstr(got.get()));
+      if (!described_) describe();
     }
     rd_kafka_consumer_close(consumer_.get());
   }
 
-  const std::function<void(const std::vector<std::uint32_t>&)> wanted_;
+  const std::string group_;
+  const std::function<void(const group_view&)> changed_;
   kafka::handle consumer_;
-  std::optional<std::vector<std::uint32_t>> told_;
+  std::vector<std::uint32_t> assigned_;
+  bool described_{true};  // who is there was told since the last assignment
+  std::optional<group_view> told_;
   std::atomic<bool> stopping_{};
   std::thread thread_;
 };
@@ -88,10 +141,10 @@ class joined_group : public kafka_group {
 }  // namespace
 
 journal_result<std::unique_ptr<kafka_group>> join_group(
-    const kafka_options& options,
-    std::function<void(const std::vector<std::uint32_t>& partitions)> wanted) {
-  auto joined = std::make_unique<joined_group>(std::move(wanted));
-  if (auto failed = joined->start(options)) return *failed;
+    const kafka_options& options, const std::string& name,
+    std::function<void(const group_view& now)> changed) {
+  auto joined = std::make_unique<joined_group>(options.leaders_group(), std::move(changed));
+  if (auto failed = joined->start(options, name)) return *failed;
   return std::unique_ptr<kafka_group>{std::move(joined)};
 }
 

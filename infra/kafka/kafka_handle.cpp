@@ -104,11 +104,12 @@ journal_result<handle> make_consumer(const kafka_options& options) {
   return make({RD_KAFKA_CONSUMER}, all);
 }
 
-journal_result<handle> make_group_member(const kafka_options& options,
+journal_result<handle> make_group_member(const kafka_options& options, const std::string& name,
                                          rebalance_callback on_rebalance, void* with) {
   auto all = common(options);
   const auto session_ms = options.session_timeout_ms.count();
-  all.insert(all.end(), {{"group.id", options.topic_prefix + "-leaders"},
+  all.insert(all.end(), {{"group.id", options.leaders_group()},
+                         {"client.id", name},
                          {"partition.assignment.strategy", "range"},
                          {"session.timeout.ms", std::to_string(session_ms)},
                          {"heartbeat.interval.ms", std::to_string(session_ms / 5)},

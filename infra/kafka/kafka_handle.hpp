@@ -45,10 +45,11 @@ journal_result<handle> make_producer(const kafka_options& options);
 // Commits nothing, resets nothing by itself, verifies checksums.
 journal_result<handle> make_consumer(const kafka_options& options);
 
-// One of the nodes that share the partitions; `on_rebalance` gets `with`.
+// One of the nodes that share the partitions, known to the others by `name`; `on_rebalance` gets
+// `with`.
 using rebalance_callback = void (*)(rd_kafka_t*, rd_kafka_resp_err_t,
                                     rd_kafka_topic_partition_list_t*, void*);
-journal_result<handle> make_group_member(const kafka_options& options,
+journal_result<handle> make_group_member(const kafka_options& options, const std::string& name,
                                          rebalance_callback on_rebalance, void* with);
 
 journal_error error_of(rd_kafka_resp_err_t error, const std::string& what);

@@ -1,51 +1,19 @@
 #include "infra/kafka/kafka_log.hpp"
 
-#include <random>
-
 #include <spdlog/spdlog.h>
 
 #include "events/core/invariant.hpp"
 #include "infra/kafka/kafka_connection.hpp"
+#include "infra/kafka/kafka_log_slot.hpp"
 #include "infra/kafka/kafka_topics.hpp"
 
 namespace berth {
 namespace {
 
 constexpr std::chrono::milliseconds poll_wait{100};
-constexpr std::chrono::milliseconds claim_interval{20};
-constexpr std::chrono::milliseconds claim_backoff{200};  // after leadership was lost
-constexpr std::chrono::milliseconds end_wait{1'000};
 constexpr std::size_t records_a_turn = 512;
 
-std::uint64_t random_nonce() {
-  thread_local std::random_device source;
-  return std::uint64_t{source()} << 32 | source();
-}
-
-journal_error log_is_shorter(const partition_state& known, std::uint64_t end) {
-  return {journal_errc::data_loss,
-          "kafka: partition " + std::to_string(known.partition) + " ends at offset " +
-              std::to_string(end) + ", this node has read up to offset " +
-              std::to_string(known.next_offset) +
-              ": the brokers lost records that they had acknowledged, or the topic was made anew",
-          position{known.partition, known.sequence}};
-}
-
 }  // namespace
-
-struct kafka_log::partition_slot {
-  partition_slot(std::uint32_t number, partition_member made)
-      : partition{number}, member{std::move(made)} {}
-
-  const std::uint32_t partition;
-  std::atomic<std::uint64_t> leadership{};  // 0: none
-  std::mutex mutex;                         // guards all below
-  std::uint64_t leaderships{};
-  bool broken{};  // what was applied could not be kept: nothing is, any more
-  partition_member member;
-  bool wanted{};
-  std::chrono::steady_clock::time_point claim_after{};
-};
 
 kafka_log::kafka_log(kafka_options options, ports given)
     : options_{std::move(options)}, given_{std::move(given)} {
@@ -69,6 +37,7 @@ std::optional<journal_error> kafka_log::start() {
   reports_ = std::thread{[this] { run_reports(); }};
   reader_ = std::thread{[this] { run_reader(); }};
   claims_ = std::thread{[this] { run_claims(); }};
+  if (options_.shared) contact_ = std::thread{[this] { run_contact(); }};
   return std::nullopt;
 }
 
@@ -88,7 +57,7 @@ void kafka_log::stop() {
   stopping_ = true;
   claims_changed_.notify_all();
   if (connection_) connection_->wake_reports();
-  for (auto* each : {&reports_, &reader_, &claims_})
+  for (auto* each : {&reports_, &reader_, &claims_, &contact_})
     if (each->joinable()) each->join();
   for (const auto& each : slots_) {
     std::unique_lock lock{each->mutex};
@@ -108,6 +77,12 @@ void kafka_log::want(std::uint32_t partition, bool wanted) {
     return;
   }
   claims_changed_.notify_all();
+}
+
+void kafka_log::hand_over(std::uint32_t partition) {
+  auto& slot = *slots_.at(partition);
+  const std::lock_guard lock{slot.mutex};
+  slot.wanted = false;
 }
 
 bool kafka_log::wait_until_leading(std::chrono::milliseconds deadline, std::string* why) {
@@ -169,7 +144,9 @@ void kafka_log::settle(partition_slot& of, std::unique_lock<std::mutex>& lock) {
     return fail(why);
   }
   commits_total_ += done.applied.size();
+  const auto led_before = of.leadership.load();
   const bool begins = note_leadership(of);
+  const bool ends = led_before != 0 && of.leadership == 0;
   const auto rival = of.member.take_rival();
   if (!done.answers.empty() || !done.applied.empty()) {
     const std::lock_guard delivering{delivering_};
@@ -178,6 +155,7 @@ void kafka_log::settle(partition_slot& of, std::unique_lock<std::mutex>& lock) {
   const bool wanted = of.wanted;
   lock.unlock();
   if (begins && given_.news.began) given_.news.began(of.partition);
+  if (ends && given_.news.ended) given_.news.ended(of.partition);
   if (rival && wanted && *rival != options_.node && given_.news.taken_over)
     given_.news.taken_over(of.partition, *rival);
 }
@@ -187,7 +165,10 @@ void kafka_log::settle(partition_slot& of, std::unique_lock<std::mutex>& lock) {
 bool kafka_log::note_leadership(partition_slot& of) {
   const bool leads = of.member.now() == partition_member::role::leading;
   const bool begins = leads && of.leadership == 0;
-  if (begins) of.leadership = ++of.leaderships;
+  if (begins) {
+    of.contact_ns = of.claimed_ns;  // its own announcement lies behind that end
+    of.leadership = ++of.leaderships;
+  }
   if (leads) return begins;
   if (of.leadership.exchange(0) != 0)
     of.claim_after = std::chrono::steady_clock::now() + claim_backoff;
@@ -272,42 +253,8 @@ void kafka_log::run_reader() {
   }
 }
 
-void kafka_log::run_claims() {
-  while (!stopping()) {
-    for (const auto& each : slots_) {
-      const auto due = [&] {
-        return each->wanted && each->member.now() == partition_member::role::following &&
-               std::chrono::steady_clock::now() >= each->claim_after;
-      };
-      {
-        const std::lock_guard lock{each->mutex};
-        if (!due()) continue;
-      }
-      const auto end = connection_->end_of(each->partition, end_wait);
-      if (stopping()) return;
-      if (end.has_error()) {
-        spdlog::warn("{}", end.error().message);
-        continue;
-      }
-      std::unique_lock lock{each->mutex};
-      if (!due()) continue;
-      if (*end < each->member.state().next_offset)
-        return lock.unlock(), fail(log_is_shorter(each->member.state(), *end));
-      each->claim_after = std::chrono::steady_clock::now() + claim_backoff;
-      each->member.claim(*end, random_nonce());
-      after(*each, lock);
-    }
-    std::unique_lock lock{claims_mutex_};
-    claims_changed_.wait_for(lock, claim_interval);
-  }
-}
-
 journal_result<std::uint64_t> kafka_log::end_of(std::uint32_t partition) const {
   return connection_->end_of(partition, options_.request_timeout_ms);
-}
-
-std::uint64_t kafka_log::leadership_of(std::uint32_t partition) const {
-  return slots_.at(partition)->leadership.load(std::memory_order_acquire);
 }
 
 kafka_log::partition_stats kafka_log::stats(std::uint32_t partition) const {

@@ -5,6 +5,7 @@
 //           ├─> partition (its lock) <───┤
 //           │        │                   ├─ reader thread: the topic, from where the sink had been
 //           │        v                   └─ claims thread: leads what it should and does not
+//           │                            └─ contact thread: has it read all that it leads?
 //           │   sink: keep what was applied, in one write; then answers, then followers
 //
 // Threads: any. Answers are delivered in order, by whichever thread has some, one at a time, and
@@ -33,6 +34,7 @@ class connection;
 // may be empty.
 struct leadership_news {
   std::function<void(std::uint32_t partition)> began{};
+  std::function<void(std::uint32_t partition)> ended{};
   // Another node leads it; it is claimed again.
   std::function<void(std::uint32_t partition, const std::string& node)> taken_over{};
 };
@@ -75,6 +77,8 @@ class kafka_log {
   // Whether this node should lead a partition, from now on. Leadership that is lost is claimed
   // again while it is wanted.
   void want(std::uint32_t partition, bool wanted);
+  // Wants it no longer, and leads it until the node that does has announced itself: a planned move.
+  void hand_over(std::uint32_t partition);
   // False after the deadline; `why` says what is missing.
   bool wait_until_leading(std::chrono::milliseconds deadline, std::string* why = nullptr);
 
@@ -83,8 +87,11 @@ class kafka_log {
                                       std::shared_ptr<append_listener> listener,
                                       const copied_from* copy = nullptr);
 
-  // As of journal::leadership_of. Never blocks.
+  // As of journal::leadership_of. Never blocks. 0 also while this node, one of several, has not
+  // proven for half its session timeout that it has read all there is: others may lead by then.
   std::uint64_t leadership_of(std::uint32_t partition) const;
+  // Whether every partition was read to the end that it had when this was called; asks the brokers.
+  bool wait_until_read(std::chrono::milliseconds deadline);
 
   struct partition_stats {
     partition_member::role role{};
@@ -108,6 +115,11 @@ class kafka_log {
   void run_reports();
   void run_reader();
   void run_claims();
+  void claim_due();
+  void run_contact();
+  bool prove_each(std::vector<partition_slot*> of, std::chrono::milliseconds wait);
+  bool prove_contact(const std::vector<partition_slot*>& of, std::chrono::milliseconds wait);
+  bool reads_up_to(partition_slot& of, std::uint64_t end, std::int64_t until_ns);
   bool note_leadership(partition_slot& of);
   void settle(partition_slot& of, std::unique_lock<std::mutex>& lock);
   void after(partition_slot& of, std::unique_lock<std::mutex>& lock);
@@ -135,7 +147,7 @@ class kafka_log {
   std::atomic<bool> closed_{};
   std::once_flag failed_;
   std::atomic<std::uint64_t> commits_total_{};
-  std::thread reports_, reader_, claims_;
+  std::thread reports_, reader_, claims_, contact_;
 };
 
 }  // namespace berth

@@ -35,10 +35,12 @@ struct kafka_options {
   std::chrono::milliseconds delivery_timeout_ms{30'000};
   // A node that is silent for so long leads nothing any more, as far as the others are concerned.
   std::chrono::milliseconds session_timeout_ms{6'000};
+  bool shared = false;  // several nodes lead partitions of the topic; else a second one takes over
   std::chrono::milliseconds request_timeout_ms{10'000};  // of what is asked at a start
   journal_limits limits;                                 // a partition
 
   std::string commits_topic() const { return topic_prefix + ".commits"; }
+  std::string leaders_group() const { return topic_prefix + "-leaders"; }
   std::string state_topic() const { return topic_prefix + ".state"; }
 };
 

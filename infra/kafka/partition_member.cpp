@@ -241,6 +241,15 @@ partition_member::done partition_member::take_done() {
   return std::exchange(done_, {});
 }
 
+journal_error log_is_shorter(const partition_state& known, std::uint64_t end) {
+  return {journal_errc::data_loss,
+          "kafka: partition " + std::to_string(known.partition) + " ends at offset " +
+              std::to_string(end) + ", this node has read up to offset " +
+              std::to_string(known.next_offset) +
+              ": the brokers lost records that they had acknowledged, or the topic was made anew",
+          position{known.partition, known.sequence}};
+}
+
 const char* name_of(partition_member::role what) {
   switch (what) {
     case partition_member::role::following:

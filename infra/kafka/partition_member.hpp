@@ -165,5 +165,7 @@ class partition_member {
 };
 
 const char* name_of(partition_member::role what);
+// The log ends before what was read of it.
+journal_error log_is_shorter(const partition_state& known, std::uint64_t end);
 
 }  // namespace berth

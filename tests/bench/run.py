@@ -97,6 +97,9 @@ GOALS = [
      "environment create to first output p50, us"),
     ("server", "create to first output, all at once", "p99_us", False, 100_000,
      "the same, 50 at once, p99, us"),
+    *(("scale", f"{nodes} nodes: {move}", "failed", False, 0,
+       f"commands that failed, {nodes} nodes, {what}") for nodes in (2, 3)
+      for move, what in (("planned handover", "one stopped"), ("failover", "one killed"))),
 ]
 
 
@@ -112,6 +115,7 @@ def drivers(binaries, quick, directory):
                                "--dir", directory, "--brokers", str(brokers), *flags]
            for brokers in (1, 3)},
         "server": [sys.executable, f"{HERE}/server_bench.py", "--bin", binaries, *flags],
+        "scale": [sys.executable, f"{HERE}/scale_bench.py", "--bin", binaries, *flags],
     }
 
 

@@ -192,8 +192,8 @@ int run(int argc, char** argv) {
     return 1;
   }
   auto& log = (*engine)->log();
-  const auto group = join_group(options, [&log](const std::vector<std::uint32_t>& wanted) {
-    const std::set<std::uint32_t> all{wanted.begin(), wanted.end()};
+  const auto group = join_group(options, options.node, [&log](const group_view& now) {
+    const std::set<std::uint32_t> all{now.assigned.begin(), now.assigned.end()};
     for (std::uint32_t p = 0; p < log.partitions(); ++p) log.want(p, all.contains(p));
   });
   if (!group) {

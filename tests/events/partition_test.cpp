@@ -42,4 +42,44 @@ TEST_CASE("partition: derived ids are spread over all partitions alike", "[event
   }
 }
 
+TEST_CASE("partition: each has a home, and every ordinal there is room for has some", "[events]") {
+  CHECK(home_count(1) == 1);
+  CHECK(home_count(8) == 8);
+  CHECK(home_count(64) == 16);
+  std::vector<int> counts(home_count(64));
+  for (std::uint32_t p = 0; p < 64; ++p) ++counts[home_of(p, 64)];
+  for (const auto count : counts) CHECK(count == 4);
+}
+
+TEST_CASE("partition: the node at home leads while it is there", "[events]") {
+  const std::vector<std::uint32_t> all{0, 1, 2};
+  const std::vector<std::uint32_t> without_1{0, 2};
+  std::vector<int> leads(3);
+  for (std::uint32_t p = 0; p < 64; ++p) {
+    const auto leader = leader_among(all, p, 64);
+    REQUIRE(leader);
+    ++leads[*leader];
+    const auto home = home_of(p, 64);
+    if (home < 3) CHECK(*leader == home);
+    // Only what a node led moves when it leaves.
+    if (*leader != 1) CHECK(leader_among(without_1, p, 64) == leader);
+    if (*leader == 1) CHECK(leader_among(without_1, p, 64) != 1U);
+  }
+  for (const auto count : leads) CHECK(count > 10);
+  CHECK_FALSE(leader_among({}, 0, 64));
+}
+
+TEST_CASE("partition: an id is made for its home, the same one every time", "[events]") {
+  for (int i = 0; i < 200; ++i) {
+    const auto command = uuid::derived("test", std::to_string(i));
+    const std::uint32_t home = i % 16;
+    const auto id = derived_id_at(home, 64, aggregate_kind::environment, "env", "acct_1", command);
+    CHECK(home_of({aggregate_kind::environment, id}, 64) == home);
+    CHECK(id == derived_id_at(home, 64, aggregate_kind::environment, "env", "acct_1", command));
+  }
+  // With one partition nothing changed.
+  CHECK(derived_id_at(0, 1, aggregate_kind::environment, "env", "acct_1", uuid{}) ==
+        derived_id("env", "acct_1", uuid{}));
+}
+
 }  // namespace berth

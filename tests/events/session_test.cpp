@@ -116,4 +116,17 @@ TEST_CASE("host: it enlists once a boot, and its last sign of life only grows", 
         host_then{});
 }
 
+TEST_CASE("host: it is cordoned and uncordoned, each once", "[events]") {
+  using host_given = test::scenario<host::aggregate>;
+  using host_then = host_given::then;
+  CHECK(host_given{}.when(host::cordon{}) == code::not_found);
+  const auto enlisted = host_given{}.after(host::enlist{"boot-1", "sandbox"});
+  CHECK(enlisted.when(host::uncordon{}) == host_then{});
+  CHECK(enlisted.when(host::cordon{}) == host_then{host::cordoned{t0}});
+  const auto cordoned = host_given{enlisted}.after(host::cordon{});
+  CHECK(cordoned.state().is_cordoned);
+  CHECK(cordoned.when(host::cordon{}) == host_then{});
+  CHECK(cordoned.when(host::uncordon{}) == host_then{host::uncordoned{t0}});
+}
+
 }  // namespace berth::session

@@ -76,7 +76,7 @@ class fake_kernel final : public kernel {
   }
 
   void create_environment(const account_id& account, environment::create c, command_meta meta,
-                          answer_completion<environment::aggregate> done) override {
+                          creation_completion done) override {
     const std::scoped_lock held(mutex_);
     const environment_id id{derived_id("env", account.value, meta.id)};
     account::request_environment request{
@@ -89,7 +89,8 @@ class fake_kernel final : public kernel {
     auto created = decide_and_store<environment::aggregate>(id.value, c, second);
     if (created && reserved->replayed) created->replayed = true;
     settle(id);
-    done(created);
+    if (!created) return done(created.error());
+    done(created_environment{*created, id});
   }
 
   void exec(const environment_id& id, environment::exec c, command_meta meta,

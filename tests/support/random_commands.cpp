@@ -186,6 +186,8 @@ session::command random_command(chance& any, const session::state&, timestamp) {
 
 host::command random_command(chance& any, const host::state&, timestamp now) {
   if (any.one_in(4)) return host::enlist{any.pick({"boot-1", "boot-2", ""}), "sandbox"};
+  if (any.one_in(8)) return host::cordon{};
+  if (any.one_in(8)) return host::uncordon{};
   return host::record_alive{now - microseconds{any.below(100'000'000)} + std::chrono::seconds{10}};
 }
 

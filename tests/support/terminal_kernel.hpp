@@ -141,7 +141,7 @@ class terminal_kernel final : public kernel {
     return below_.watch(id, by, std::move(w));
   }
   void create_environment(const account_id& a, environment::create c, command_meta m,
-                          answer_completion<environment::aggregate> d) override {
+                          creation_completion d) override {
     below_.create_environment(a, std::move(c), std::move(m), std::move(d));
   }
   void exec(const environment_id& id, environment::exec c, command_meta m,

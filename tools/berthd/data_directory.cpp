@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -20,6 +21,19 @@ std::string failed(const std::string& what) {
   return what + ": " + std::strerror(errno);
 }
 }  // namespace
+
+std::optional<server_key> read_secret(const std::string& file) {
+  std::ifstream in{file};
+  std::string digits;
+  server_key key;
+  if (!(in >> digits) || digits.size() != 2 * key.size()) return std::nullopt;
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    const auto* at = digits.data() + 2 * i;
+    const auto [end, failed] = std::from_chars(at, at + 2, key[i], 16);
+    if (failed != std::errc{} || end != at + 2) return std::nullopt;
+  }
+  return key;
+}
 
 data_directory::opened data_directory::open(const std::string& path) {
   std::error_code problem;

@@ -10,6 +10,10 @@
 
 namespace berth::berthd {
 
+using server_key = std::array<std::uint8_t, 32>;
+// Of 64 hexadecimal digits in a file; nothing if it is not that.
+std::optional<server_key> read_secret(const std::string& file);
+
 class data_directory {
  public:
   // Creates it if it is missing. `error` says what went wrong; `in_use` that another server has the
@@ -26,7 +30,7 @@ class data_directory {
 
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }
-  const std::array<std::uint8_t, 32>& server_key() const { return key_; }
+  const berthd::server_key& server_key() const { return key_; }
   host_id this_host() const;
   // What hosts and agents know this start by: more than the last one's, and at least `at_least`,
   // whatever engine the journal is of. Noted before it returns; 0 if it could not be.
@@ -45,7 +49,7 @@ class data_directory {
 
   std::string path_;
   int lock_{-1};
-  std::array<std::uint8_t, 32> key_{};
+  berthd::server_key key_{};
 };
 
 }  // namespace berth::berthd

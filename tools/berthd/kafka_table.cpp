@@ -37,6 +37,8 @@ void each_key(kafka_settings& of, const keys& use) {
   use.text("key_file", to.key_file);
   use.number("delivery_timeout_ms", to.delivery_timeout_ms.count(),
              [&](auto n) { to.delivery_timeout_ms = std::chrono::milliseconds{n}; });
+  use.number("session_timeout_ms", to.session_timeout_ms.count(),
+             [&](auto n) { to.session_timeout_ms = std::chrono::milliseconds{n}; });
   use.number("request_timeout_ms", to.request_timeout_ms.count(),
              [&](auto n) { to.request_timeout_ms = std::chrono::milliseconds{n}; });
 }

@@ -21,6 +21,7 @@
 #include "infra/telemetry/system_clock.hpp"
 #include "infra/terminal/vterm_screen.hpp"
 #include "tools/berthd/admin_operations.hpp"
+#include "tools/berthd/cluster.hpp"
 #include "tools/berthd/data_directory.hpp"
 #include "tools/berthd/exit_code.hpp"
 #include "tools/berthd/first_start.hpp"
@@ -77,18 +78,24 @@ struct server::parts {
   std::unique_ptr<scrubber> scrub;
   std::unique_ptr<projection_driver> views;
   background_worker behind;
+  std::unique_ptr<berthd::cluster> cluster;  // nothing: this server is alone
   std::unique_ptr<running_kernel> kernel;
   std::unique_ptr<gateway::gateway> front;
   admin_socket admin;
   administrator first;
   std::uint16_t port{};
-  std::mutex serving_mutex;  // held while told of leadership, and while `serving` changes
+  std::optional<server_key> shared_key;  // of all nodes
+  std::mutex leading_mutex;              // held while told of leadership
+  bool is_told_of_leadership{};
   std::atomic<bool> serving{false};
 
   void make_host();
   std::optional<failure> open_storage();
   void make_kernel_and_views();
+  std::optional<failure> open_cluster();
   std::optional<failure> open_front();
+  // Of this server, or of all nodes.
+  berth::kernel& everywhere() { return cluster ? cluster->everywhere() : *kernel; }
   gateway::services services();
 };
 
@@ -117,13 +124,14 @@ void server::parts::make_host() {
 }
 
 std::optional<server::failure> server::parts::open_storage() {
-  auto opened =
-      storage::open({of, directory, clock, [](const journal_error& error) { end_now(error); },
-                     [this] {
-                       const std::lock_guard lock{serving_mutex};
-                       if (serving) kernel->leadership_began();
-                     },
-                     end_is_asked});
+  auto opened = storage::open(
+      {of, directory, clock, [](const journal_error& error) { end_now(error); },
+       [this](std::uint32_t partition, bool began) {
+         const std::lock_guard lock{leading_mutex};
+         if (!is_told_of_leadership) return;
+         began ? kernel->leadership_began(partition) : kernel->leadership_ended(partition);
+       },
+       end_is_asked});
   if (!opened) {
     auto message = std::string{name_of(opened.error().code)} + ": " + opened.error().message;
     if (opened.error().code == journal_errc::data_loss && of.engine == "embedded")
@@ -148,25 +156,45 @@ void server::parts::make_kernel_and_views() {
   kernel_limits limits;
   limits.command_window = std::chrono::hours{of.dedupe_window_hours};
   limits.passivate_after = std::chrono::seconds{of.passivate_after_s};
-  kernel =
-      make_kernel({stored->journal(), *host, *bulk, clock, make_vterm_screen, directory.this_host(),
-                   boot_id(), stored->epoch(), limits, of.worker_threads, false, &behind});
+  kernel = make_kernel({stored->journal(), *host, *bulk, clock, make_vterm_screen,
+                        directory.this_host(), boot_id(), stored->epoch(), limits,
+                        of.worker_threads, false, &behind, cluster.get()});
+}
+
+std::optional<server::failure> server::parts::open_cluster() {
+  if (!of.cluster) return std::nullopt;
+  if (const auto secret = read_secret(of.cluster->secret_file)) {
+    shared_key = *secret;
+  } else {
+    return failure{exit_usage, "cluster.secret_file " + of.cluster->secret_file +
+                                   " is not 64 hexadecimal digits (openssl rand -hex 32)"};
+  }
+  auto opened = berthd::cluster::open(of, {*stored->kafka(), *bulk, *host, directory.this_host()});
+  if (!opened) return failure{exit_usage, opened.error().message};
+  cluster = std::move(*opened);
+  return std::nullopt;
 }
 
 gateway::services server::parts::services() {
-  return {*kernel,
-          stored->views(),
-          stored->journal(),
-          *bulk,
-          *host,
-          clock,
-          directory.server_key(),
-          [this] { return metrics.render(); },
-          [this] { return serving.load(); },
-          [this](const journal_cursor& at, std::chrono::milliseconds wait_max,
-                 std::function<void(bool)> then) {
-            views->when_projected(at, wait_max, std::move(then));
-          }};
+  gateway::services all{everywhere(),
+                        stored->views(),
+                        stored->journal(),
+                        cluster ? cluster->recordings() : static_cast<output_reader&>(*bulk),
+                        *host,
+                        clock,
+                        shared_key.value_or(directory.server_key()),
+                        [this] { return metrics.render(); },
+                        [this] { return serving.load(); },
+                        [this](const journal_cursor& at, std::chrono::milliseconds wait_max,
+                               std::function<void(bool)> then) {
+                          views->when_projected(at, wait_max, std::move(then));
+                        }};
+  if (!cluster) return all;
+  all.cluster = cluster->services();
+  all.dial = [this](const environment_id& id, std::uint16_t to, host_completion<int> done) {
+    cluster->dial(id, to, std::move(done));
+  };
+  return all;
 }
 
 std::optional<server::failure> server::parts::open_front() {
@@ -191,11 +219,20 @@ std::optional<server::failure> server::start() {
   // Before RocksDB is open: making the launcher is a fork.
   my.make_host();
   if (auto failed = my.open_storage()) return failed;
+  if (auto failed = my.open_cluster()) return failed;
   my.make_kernel_and_views();
   my.views->start();
+  {
+    const std::lock_guard lock{my.leading_mutex};
+    my.is_told_of_leadership = true;
+  }
+  if (my.cluster)
+    if (const auto failed = my.cluster->join(*my.kernel, my.of))
+      return failure{exit_error, *failed};
   my.kernel->start();
   my.first =
-      ensure_administrator(*my.kernel, my.directory.server_key(), my.directory.file("admin-token"));
+      ensure_administrator(my.everywhere(), my.shared_key.value_or(my.directory.server_key()),
+                           my.directory.file("admin-token"));
   if (my.first.error)
     return failure{exit_error, "cannot make the administrator: " + *my.first.error};
   add_kernel_metrics(my.metrics, *my.kernel);
@@ -224,19 +261,23 @@ std::size_t server::stop() {
   auto& my = *parts_;
   if (!my.kernel) return 0;
   const auto running = my.kernel->environments_running();
+  if (my.cluster) my.cluster->leave();
   {
-    const std::lock_guard lock{my.serving_mutex};
-    my.serving = false;
+    const std::lock_guard lock{my.leading_mutex};
+    my.is_told_of_leadership = false;
   }
+  my.serving = false;
   my.views->end_rebuilds();
   my.admin.close();
   my.port = 0;
   if (my.front) my.front->stop();
+  if (my.cluster) my.cluster->end();
   my.kernel->stop();
   my.behind.stop();
   my.views->stop();
   my.front.reset();
   my.kernel.reset();
+  my.cluster.reset();
   my.views.reset();
   my.scrub.reset();
   my.bulk.reset();

@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 
 #include "events/core/arguments.hpp"
+#include "events/core/partition.hpp"
 #include "tools/berthd/exit_code.hpp"
 #include "tools/berthd/kafka_table.hpp"
 
@@ -73,6 +74,21 @@ bool set_listen(settings& to, const std::string& text, const std::string& source
   return true;
 }
 
+void read_cluster(file_reader& reader, const toml::table& table, cluster_settings& to) {
+  reader.unknown_keys(
+      table, "cluster.",
+      {"ordinal", "listen", "advertise", "certificate_file", "key_file", "ca_file", "secret_file"});
+  std::int64_t ordinal = -1;
+  reader.take(table, "cluster.", "ordinal", ordinal);
+  if (ordinal >= 0 && ordinal <= ordinals_max) to.ordinal = static_cast<std::uint32_t>(ordinal);
+  reader.take(table, "cluster.", "listen", to.listen);
+  reader.take(table, "cluster.", "advertise", to.advertise);
+  reader.take(table, "cluster.", "certificate_file", to.certificate_file);
+  reader.take(table, "cluster.", "key_file", to.key_file);
+  reader.take(table, "cluster.", "ca_file", to.ca_file);
+  reader.take(table, "cluster.", "secret_file", to.secret_file);
+}
+
 bool read_file(settings& to) {
   if (to.config_file.empty()) return true;
   toml::table file;
@@ -85,9 +101,9 @@ bool read_file(settings& to) {
   }
   file_reader reader{to, {}};
   std::string listen;
-  reader.unknown_keys(
-      file, "",
-      {"data_dir", "engine", "listen", "tls", "log", "sandbox", "gateway", "kernel", "kafka"});
+  reader.unknown_keys(file, "",
+                      {"data_dir", "engine", "listen", "tls", "log", "sandbox", "gateway", "kernel",
+                       "kafka", "cluster"});
   reader.take(file, "", "data_dir", to.data_dir);
   reader.take(file, "", "engine", to.engine);
   reader.take(file, "", "listen", listen);
@@ -121,6 +137,8 @@ bool read_file(settings& to) {
   }
   if (const auto* kafka = reader.table_of(file, "kafka"))
     read_kafka(*kafka, to.config_file, to.kafka, reader.errors);
+  if (const auto* cluster = reader.table_of(file, "cluster"))
+    read_cluster(reader, *cluster, to.cluster.emplace());
   for (const auto& each : reader.errors) std::cerr << "berthd: " << each << "\n";
   return reader.errors.empty() &&
          (listen.empty() || set_listen(to, listen, to.config_file + ": listen"));
@@ -152,6 +170,11 @@ bool usable(const settings& of) {
         std::pair{"kafka.key_file", &of.kafka.options.key_file}})
     if (!is_plain_text(*text))
       return wrong(std::string{name} + " has control characters or is not UTF-8");
+  const auto cluster = of.cluster.value_or(cluster_settings{});
+  for (const auto* text : {&cluster.listen, &cluster.advertise, &cluster.certificate_file,
+                           &cluster.key_file, &cluster.ca_file, &cluster.secret_file})
+    if (!is_plain_text(*text))
+      return wrong("a text of [cluster] has control characters or is not UTF-8");
   if (of.tls_certificate.empty() != of.tls_key.empty())
     return wrong("TLS needs both a certificate and a key (--tls-cert, --tls-key)");
   if (of.log_format != "auto" && of.log_format != "human" && of.log_format != "json")
@@ -165,6 +188,11 @@ bool usable(const settings& of) {
     return wrong("kafka.mirror copies the embedded journal; with engine = kafka there is none");
   if (of.uses_kafka())
     if (const auto mistake = mistake_in(of.kafka); !mistake.empty()) return wrong(mistake);
+  if (of.cluster && of.engine != "kafka")
+    return wrong("[cluster] needs engine = kafka: the nodes share its topic");
+  if (of.cluster)
+    if (const auto mistake = mistake_in(*of.cluster, of.kafka.options.partitions); !mistake.empty())
+      return wrong(mistake);
   if (of.dedupe_window_hours == 0) return wrong("dedupe_window_hours must be at least 1");
   return true;
 }
@@ -242,6 +270,14 @@ std::string describe(const settings& of) {
                              {"dedupe_window_hours", of.dedupe_window_hours},
                              {"passivate_after_s", of.passivate_after_s}}}};
   if (of.uses_kafka()) text.insert("kafka", describe_kafka(of.kafka));
+  if (of.cluster)
+    text.insert("cluster", toml::table{{"ordinal", *of.cluster->ordinal},
+                                       {"listen", of.cluster->listen},
+                                       {"advertise", of.cluster->advertise},
+                                       {"certificate_file", of.cluster->certificate_file},
+                                       {"key_file", of.cluster->key_file},
+                                       {"ca_file", of.cluster->ca_file},
+                                       {"secret_file", of.cluster->secret_file}});
   std::ostringstream out;
   out << text << "\n";
   return out.str();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gateway/options.hpp"
+#include "tools/berthd/cluster_settings.hpp"
 #include "tools/berthd/kafka_settings.hpp"
 
 namespace berth::berthd {
@@ -15,8 +16,9 @@ namespace berth::berthd {
 struct settings {
   std::string config_file;
   std::string data_dir;
-  std::string engine{"embedded"};  // where the journal is: embedded | kafka
-  kafka_settings kafka;            // used by engine = kafka, or by a mirror
+  std::string engine{"embedded"};           // where the journal is: embedded | kafka
+  kafka_settings kafka;                     // used by engine = kafka, or by a mirror
+  std::optional<cluster_settings> cluster;  // one of several nodes on a Kafka journal
   std::string address{"127.0.0.1"};
   std::uint16_t port{7780};
   std::string tls_certificate;

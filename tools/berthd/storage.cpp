@@ -49,11 +49,12 @@ std::optional<journal_error> check_engine(const storage::asked& what) {
                        std::nullopt};
 }
 
-std::optional<journal_error> lead_all(kafka_log& log, const std::function<bool()>& is_stopped) {
-  for (std::uint32_t p = 0; p < log.partitions(); ++p) log.want(p, true);
+// Until `done`, which may take as long as it takes to read all of a topic.
+std::optional<journal_error> wait_reading(kafka_log& log, const std::function<bool()>& is_stopped,
+                                          const std::function<bool(std::string& why)>& done) {
   std::string why;
   auto told = std::chrono::steady_clock::now();
-  while (!log.wait_until_leading(looked_every, &why)) {
+  while (!done(why)) {
     if (is_stopped())
       return journal_error{journal_errc::closed, "stopped while reading the Kafka journal",
                            std::nullopt};
@@ -70,6 +71,18 @@ std::optional<journal_error> lead_all(kafka_log& log, const std::function<bool()
   return std::nullopt;
 }
 
+std::optional<journal_error> lead_all(kafka_log& log, const std::function<bool()>& is_stopped) {
+  for (std::uint32_t p = 0; p < log.partitions(); ++p) log.want(p, true);
+  return wait_reading(log, is_stopped,
+                      [&](std::string& why) { return log.wait_until_leading(looked_every, &why); });
+}
+
+// Who comes to lead a partition has read it: a move takes no longer than its announcement.
+std::optional<journal_error> read_all(kafka_log& log, const std::function<bool()>& is_stopped) {
+  return wait_reading(log, is_stopped,
+                      [&](std::string&) { return log.wait_until_read(looked_every); });
+}
+
 }  // namespace
 
 journal_result<std::unique_ptr<storage>> storage::open(const asked& what) {
@@ -84,18 +97,21 @@ journal_result<std::unique_ptr<storage>> storage::open(const asked& what) {
     options.data_dir = std::filesystem::path{what.directory.path()} / replica_folder;
     // What is in memory here would be old from now on.
     leadership_news news;
-    news.taken_over = [fatal = what.on_fatal](std::uint32_t partition, const std::string& node) {
-      fatal({journal_errc::closed,
-             "node " + node + " leads partition " + std::to_string(partition) +
-                 " now; one server a topic",
-             std::nullopt});
-    };
-    news.began = [told = what.on_leadership](std::uint32_t) { told(); };
+    kafka.shared = what.of.cluster.has_value();
+    if (!kafka.shared)
+      news.taken_over = [fatal = what.on_fatal](std::uint32_t partition, const std::string& node) {
+        fatal({journal_errc::closed,
+               "node " + node + " leads partition " + std::to_string(partition) +
+                   " now; one server a topic, or a [cluster]",
+               std::nullopt});
+      };
+    news.began = [told = what.on_leadership](std::uint32_t partition) { told(partition, true); };
+    news.ended = [told = what.on_leadership](std::uint32_t partition) { told(partition, false); };
     auto opened = open_kafka(kafka, options, std::move(news));
     if (opened.has_error()) return opened.error();
     made->kafka_ = std::move(*opened);
     auto& log = made->kafka_->log();
-    if (auto failed = lead_all(log, what.is_stopped)) return *failed;
+    if (auto failed = (kafka.shared ? read_all : lead_all)(log, what.is_stopped)) return *failed;
     made->epoch_ = what.directory.next_incarnation(1);
     if (made->epoch_ == 0) return cannot_note(what.directory);
     const auto led_here = [&log](std::uint32_t p) {

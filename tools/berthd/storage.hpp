@@ -24,15 +24,18 @@ class storage {
     const data_directory& directory;
     const clock& time;
     std::function<void(const journal_error&)> on_fatal;
-    std::function<void()> on_leadership;  // of a partition; on a thread of the storage
-    std::function<bool()> is_stopped;     // while a start reads all of a topic
+    // Of a partition, begun or ended; on a thread of the storage.
+    std::function<void(std::uint32_t partition, bool began)> on_leadership;
+    std::function<bool()> is_stopped;  // while a start reads all of a topic
   };
-  // Opened and, of Kafka, leading every partition it should; or what went wrong.
+  // Opened and, of Kafka, leading every partition; in a cluster, having read every partition to its
+  // end, and leading none. Or what went wrong.
   static journal_result<std::unique_ptr<storage>> open(const asked& what);
 
   berth::journal& journal() const { return kafka_ ? kafka_->journal() : embedded_->journal(); }
   view_store& views() const { return kafka_ ? kafka_->views() : embedded_->views(); }
-  std::uint64_t epoch() const { return epoch_; }                 // of this start: data_directory
+  std::uint64_t epoch() const { return epoch_; }  // of this start: data_directory
+  kafka_engine* kafka() const { return kafka_.get(); }
   embedded_engine* embedded() const { return embedded_.get(); }  // nothing if the log is Kafka
   void add_metrics(metrics_page& to) const;
 

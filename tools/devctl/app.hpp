@@ -60,6 +60,7 @@ void add_usage_command(CLI::App& top, app& run);
 void add_event_commands(CLI::App& top, app& run);
 void add_session_commands(CLI::App& top, app& run);
 void add_doctor_command(CLI::App& top, app& run);
+void add_cluster_commands(CLI::App& top, app& run);
 void add_completion_command(CLI::App& top, app& run);
 
 }  // namespace berth::devctl

@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
   add_event_commands(top, run);
   add_session_commands(top, run);
   add_doctor_command(top, run);
+  add_cluster_commands(top, run);
   add_completion_command(top, run);
   try {
     top.parse(argc, argv);

@@ -57,12 +57,14 @@ int export_recording(const embedded_options& engine, const std::string& name,
   if (!out)
     return inspect::fail(inspect::exit_error, fmt::format("{} cannot be made, or exists", file));
   std::optional<journal_error> problem;
-  const auto next = format == "raw"
-                        ? raw_bytes(terminal, **bulk, problem)
-                        : gateway::record(*story, **bulk,
-                                          format == "asciicast-v2" ? gateway::asciicast_format::v2
-                                                                   : gateway::asciicast_format::v3);
-  for (std::string chunk; next(chunk);)
+  const journal_result<gateway::body_stream> next =
+      format == "raw"
+          ? journal_result<gateway::body_stream>{raw_bytes(terminal, **bulk, problem)}
+          : gateway::record(*story, **bulk,
+                            format == "asciicast-v2" ? gateway::asciicast_format::v2
+                                                     : gateway::asciicast_format::v3);
+  if (!next) return inspect::fail(next.error());
+  for (std::string chunk; (*next)(chunk);)
     if (std::fwrite(chunk.data(), 1, chunk.size(), out.get()) != chunk.size())
       return inspect::fail(inspect::exit_error, "the recording could not be written whole");
   if (std::fflush(out.get()) != 0)

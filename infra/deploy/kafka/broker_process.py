@@ -106,11 +106,12 @@ def _birth(pid: int) -> tuple[str, str] | None:
 
 
 class Detached:
-    """A program in a session of its own; `directory` gets its `pid` and `log` files."""
+    """A program in a session of its own; `directory` gets its `pid` and, if no other file is named,
+    its `log`."""
 
-    def __init__(self, directory: pathlib.Path):
+    def __init__(self, directory: pathlib.Path, log: pathlib.Path | None = None):
         self.directory = directory
-        self.log = directory / "log"
+        self.log = log or directory / "log"
         self._file = directory / "pid"
         self._child: subprocess.Popen | None = None
 
@@ -137,6 +138,10 @@ class Detached:
     def pid(self) -> int | None:
         found = self._found()
         return found[0] if found else None
+
+    def exit_code(self) -> int | None:
+        """What it ended with; nothing while it runs, or if another process had started it."""
+        return self._child.poll() if self._child else None
 
     def signal(self, number: int) -> bool:
         """Whether there was a process to signal."""

@@ -7,17 +7,14 @@ start: Kafka's own formatting puts it there.
 
 import pathlib
 import secrets
-import shutil
 import tempfile
 
 import broker_jars
 import broker_settings
-from broker_process import Unavailable, run_to_end
+from certificates import Pair, make_authority, make_signed
 
 USER = "berth"
 MECHANISM = "SCRAM-SHA-512"
-OPENSSL_WITHIN_S = 30
-VALID_DAYS = "30"  # of a test's certificate
 
 
 def make(directory: pathlib.Path, made, cluster) -> pathlib.Path:
@@ -75,27 +72,15 @@ def _write_client(directory: pathlib.Path, password: str) -> None:
     file.write_text(broker_settings.text(settings), encoding="utf-8")
 
 
-def _openssl(tls: pathlib.Path, *words: str) -> None:
-    openssl = shutil.which("openssl")
-    if not openssl:
-        raise Unavailable("no openssl in the PATH, which makes certificates: install openssl")
-    run_to_end([openssl, *words], tls / "openssl.log", OPENSSL_WITHIN_S)
-
-
 def _certificates(tls: pathlib.Path) -> None:
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    made = ["req", "-x509", *key, "-days", VALID_DAYS]
-    names = "subjectAltName=IP:127.0.0.1,DNS:localhost"
-    ca, ca_key, broker = tls / "ca.pem", tls / "ca.key", tls / "broker.pem"
-    _openssl(tls, *made, "-subj", "/CN=Berth test CA", "-keyout", str(ca_key), "-out", str(ca))
-    signed = ["-CA", str(ca), "-CAkey", str(ca_key), "-addext", names]
-    signed += ["-addext", "basicConstraints=critical,CA:FALSE"]
-    key_file, cert_file = tls / "broker.key", tls / "broker.crt"
-    _openssl(
-        tls, *made, "-subj", "/CN=broker", *signed, "-keyout", str(key_file), "-out", str(cert_file)
-    )
-    broker.touch(mode=0o600)
-    broker.write_text(key_file.read_text() + cert_file.read_text() + ca.read_text())
+    authority = Pair(tls / "ca.pem", tls / "ca.key")
+    broker = Pair(tls / "broker.crt", tls / "broker.key")
+    make_authority(authority, "Berth test CA")
+    make_signed(broker, "broker", authority)
+    chain = tls / "broker.pem"
+    chain.touch(mode=0o600)
+    parts = (broker.key, broker.certificate, authority.certificate)
+    chain.write_text("".join(part.read_text() for part in parts))
 
 
 def _metadata_with_user(tls, made, cluster, password: str, checkpoint: pathlib.Path) -> None:

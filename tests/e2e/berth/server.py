@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,6 +15,10 @@ import urllib.request
 from .rest import Rest
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "infra/deploy/cluster"))
+
+from launchers import end_launchers, pids_naming  # noqa: E402
+
 BIN = pathlib.Path(os.environ.get("BERTH_BIN", ROOT / "build/bin"))
 READY_WITHIN_S = 20
 
@@ -22,21 +27,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def pids_naming(text: str) -> list[int]:
-    """Processes whose command line names `text`: the launcher and agents of one data directory."""
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if text in command:
-            found.append(int(entry.name))
-    return found
 
 
 class Server:
@@ -145,43 +135,16 @@ class Server:
 
     def cleanup(self) -> None:
         """Deletes every environment, ends the server, then what is left of its launcher, by pid."""
-        tags: set[str] = set()
         try:
             if self.process is None:
                 return
             if self.process.poll() is None:
                 self._delete_environments()
         finally:
-            tags = self._network_tags()
             if self.process and self.process.poll() is None:
                 self.process.kill()
                 self.process.wait(10)
-            for _ in range(3):
-                left = pids_naming(str(self.data_dir))
-                for pid in left:
-                    try:
-                        os.kill(pid, signal.SIGKILL)
-                    except ProcessLookupError:
-                        pass
-                if not left:
-                    break
-                time.sleep(0.1)
-            # A launcher that is killed cannot take its network down; 50 left make the machine full.
-            for tag in tags:
-                subprocess.run(["ip", "link", "delete", f"brth{tag}"], capture_output=True)
-                table = ["nft", "delete", "table", "inet", f"berth_{tag}"]
-                subprocess.run(table, capture_output=True)
-
-    def _network_tags(self) -> set[str]:
-        tags = set()
-        for pid in pids_naming(str(self.data_dir)):
-            try:
-                words = pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-            except OSError:
-                continue
-            if "--network-tag" in words:
-                tags.add(words[words.index("--network-tag") + 1])
-        return tags
+            end_launchers(self.data_dir)
 
     def _delete_environments(self) -> None:
         try:
