@@ -16,6 +16,9 @@ namespace {
 constexpr int poll_wait_ms = 50;
 constexpr int describe_wait_ms = 2'000;
 constexpr std::chrono::milliseconds describe_again{20};  // while the coordinator is not done
+// Without a view for so many session timeouts it joins anew: librdkafka 2.0 has ways to lose its
+// place in a group whose coordinator moves, and not to come back.
+constexpr int rejoin_after_sessions = 3;
 
 struct admin_options_end {
   void operator()(rd_kafka_AdminOptions_t* options) const {
@@ -25,28 +28,40 @@ struct admin_options_end {
 
 class joined_group : public kafka_group {
  public:
-  joined_group(std::string group, std::function<void(const group_view&)> changed)
-      : group_{std::move(group)}, changed_{std::move(changed)} {}
+  joined_group(kafka_options options, std::string name,
+               std::function<void(const group_view&)> changed)
+      : options_{std::move(options)},
+        name_{std::move(name)},
+        group_{options_.leaders_group()},
+        changed_{std::move(changed)} {}
   ~joined_group() override {
     stopping_ = true;
     if (thread_.joinable()) thread_.join();
   }
 
-  std::optional<journal_error> start(const kafka_options& options, const std::string& name) {
-    auto consumer = kafka::make_group_member(options, name, on_rebalance, this);
-    if (consumer.has_error()) return consumer.error();
-    consumer_ = std::move(*consumer);
-    rd_kafka_poll_set_consumer(consumer_.get());
-    const kafka::partition_list topics{rd_kafka_topic_partition_list_new(1)};
-    rd_kafka_topic_partition_list_add(topics.get(), options.commits_topic().c_str(),
-                                      RD_KAFKA_PARTITION_UA);
-    const auto error = rd_kafka_subscribe(consumer_.get(), topics.get());
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return kafka::error_of(error, "joining " + group_);
+  std::optional<journal_error> start() {
+    if (auto failed = join()) return failed;
     thread_ = std::thread{[this] { run(); }};
     return std::nullopt;
   }
 
  private:
+  using clock = std::chrono::steady_clock;
+
+  std::optional<journal_error> join() {
+    auto consumer = kafka::make_group_member(options_, name_, on_rebalance, this);
+    if (consumer.has_error()) return consumer.error();
+    consumer_ = std::move(*consumer);
+    joined_at_ = clock::now();
+    rd_kafka_poll_set_consumer(consumer_.get());
+    const kafka::partition_list topics{rd_kafka_topic_partition_list_new(1)};
+    rd_kafka_topic_partition_list_add(topics.get(), options_.commits_topic().c_str(),
+                                      RD_KAFKA_PARTITION_UA);
+    const auto error = rd_kafka_subscribe(consumer_.get(), topics.get());
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
+    return kafka::error_of(error, "joining " + group_);
+  }
+
   static void on_rebalance(rd_kafka_t* consumer, rd_kafka_resp_err_t what,
                            rd_kafka_topic_partition_list_t* partitions, void* self) {
     static_cast<joined_group*>(self)->rebalanced(consumer, what, partitions);
@@ -75,7 +90,8 @@ class joined_group : public kafka_group {
   // Every member gets an assignment whenever the members change: they are asked for then.
   void describe() {
     auto members = members_now();
-    if (!members) {
+    if (members.has_error()) {
+      why_ = members.error().message;
       std::this_thread::sleep_for(describe_again);
       return;
     }
@@ -83,8 +99,8 @@ class joined_group : public kafka_group {
     tell({assigned_, std::move(*members)});
   }
 
-  // Nothing: the coordinator cannot say now.
-  std::optional<std::vector<std::string>> members_now() {
+  // An error: the coordinator cannot say now.
+  journal_result<std::vector<std::string>> members_now() {
     const kafka::queue answers{rd_kafka_queue_new(consumer_.get())};
     const std::unique_ptr<rd_kafka_AdminOptions_t, admin_options_end> options{
         rd_kafka_AdminOptions_new(consumer_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS)};
@@ -94,14 +110,16 @@ class joined_group : public kafka_group {
     rd_kafka_DescribeConsumerGroups(consumer_.get(), groups.data(), groups.size(), options.get(),
                                     answers.get());
     const kafka::event answer{rd_kafka_queue_poll(answers.get(), describe_wait_ms)};
-    if (!answer || rd_kafka_event_error(answer.get()) != RD_KAFKA_RESP_ERR_NO_ERROR)
-      return std::nullopt;
+    const auto error = answer ? rd_kafka_event_error(answer.get()) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return kafka::error_of(error, "who is in " + group_);
     const auto* result = rd_kafka_event_DescribeConsumerGroups_result(answer.get());
     std::size_t count = 0;
     const auto** found = rd_kafka_DescribeConsumerGroups_result_groups(result, &count);
-    if (count != 1 || rd_kafka_ConsumerGroupDescription_error(found[0])) return std::nullopt;
+    if (count != 1) return kafka::error_of(RD_KAFKA_RESP_ERR__UNKNOWN_GROUP, "who is in " + group_);
+    if (const auto* refused = rd_kafka_ConsumerGroupDescription_error(found[0]))
+      return kafka::error_of(rd_kafka_error_code(refused), "who is in " + group_);
     if (rd_kafka_ConsumerGroupDescription_state(found[0]) != RD_KAFKA_CONSUMER_GROUP_STATE_STABLE)
-      return std::nullopt;
+      return kafka::error_of(RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, "who is in " + group_);
     std::vector<std::string> members;
     for (std::size_t i = 0; i < rd_kafka_ConsumerGroupDescription_member_count(found[0]); ++i)
       members.emplace_back(rd_kafka_MemberDescription_client_id(
@@ -119,21 +137,43 @@ class joined_group : public kafka_group {
 
   void run() {
     while (!stopping_) {
+      if (!consumer_) {
+        std::this_thread::sleep_for(describe_again);
+        if (join()) continue;
+      }
       const kafka::message got{
           rd_kafka_consumer_poll(consumer_.get(), described_ ? poll_wait_ms : 0)};
       if (got && got->err != RD_KAFKA_RESP_ERR_NO_ERROR)
         spdlog::debug("kafka: the group: {}", rd_kafka_message_errstr(got.get()));
       if (!described_) describe();
+      if (!told_ || told_->members.empty() || !described_)
+        rejoin_if_lost();
+      else
+        joined_at_ = clock::now();
     }
-    rd_kafka_consumer_close(consumer_.get());
+    if (consumer_) rd_kafka_consumer_close(consumer_.get());
   }
 
+  void rejoin_if_lost() {
+    if (clock::now() - joined_at_ < rejoin_after_sessions * options_.session_timeout_ms) return;
+    spdlog::warn("kafka: joining {} anew: nothing was heard of it ({})", group_,
+                 why_.empty() ? "no assignment" : why_);
+    // Without leaving in order: that may be what it hangs in.
+    rd_kafka_destroy_flags(consumer_.release(), RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    described_ = true;
+    why_.clear();
+  }
+
+  const kafka_options options_;
+  const std::string name_;
   const std::string group_;
   const std::function<void(const group_view&)> changed_;
   kafka::handle consumer_;
   std::vector<std::uint32_t> assigned_;
   bool described_{true};  // who is there was told since the last assignment
   std::optional<group_view> told_;
+  clock::time_point joined_at_;  // or last known to be in it
+  std::string why_;
   std::atomic<bool> stopping_{};
   std::thread thread_;
 };
@@ -143,8 +183,8 @@ class joined_group : public kafka_group {
 journal_result<std::unique_ptr<kafka_group>> join_group(
     const kafka_options& options, const std::string& name,
     std::function<void(const group_view& now)> changed) {
-  auto joined = std::make_unique<joined_group>(options.leaders_group(), std::move(changed));
-  if (auto failed = joined->start(options, name)) return *failed;
+  auto joined = std::make_unique<joined_group>(options, name, std::move(changed));
+  if (auto failed = joined->start()) return *failed;
   return std::unique_ptr<kafka_group>{std::move(joined)};
 }
 

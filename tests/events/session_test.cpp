@@ -123,8 +123,9 @@ TEST_CASE("host: it is cordoned and uncordoned, each once", "[events]") {
   const auto enlisted = host_given{}.after(host::enlist{"boot-1", "sandbox"});
   CHECK(enlisted.when(host::uncordon{}) == host_then{});
   CHECK(enlisted.when(host::cordon{}) == host_then{host::cordoned{t0}});
-  const auto cordoned = host_given{enlisted}.after(host::cordon{});
-  CHECK(cordoned.state().is_cordoned);
+  auto cordoned = enlisted;
+  cordoned.after(host::cordon{});
+  CHECK(cordoned.state.is_cordoned);
   CHECK(cordoned.when(host::cordon{}) == host_then{});
   CHECK(cordoned.when(host::uncordon{}) == host_then{host::uncordoned{t0}});
 }
