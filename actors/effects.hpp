@@ -41,6 +41,8 @@ class effects {
   virtual ~effects() = default;
   virtual void reconcile(const typename A::state& now, stream_version at) = 0;
   virtual bool busy() const { return false; }  // must stay in memory
+  // The stream is led elsewhere now: who waits here is told so.
+  virtual void led_elsewhere(const rejection&) {}
   // Further messages of this kind of actor; each must call handled() of the shell's entry through
   // `after`.
   virtual caf::message_handler handlers(std::function<void()> after) {

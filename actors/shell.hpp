@@ -328,10 +328,10 @@ class shell : public mailbox_actor {
     for (const auto& each : watchers_) each->seen(answer<A>{version_, at_, false, durable_});
   }
 
-  // Who watches is told where it ends, and may watch where the stream goes on.
   void end_watches(const rejection& why) {
     for (const auto& each : std::exchange(watchers_, {}))
       if (!each->alive.expired()) each->seen(why);
+    effects_->led_elsewhere(why);
   }
 
   void arm_deadline() {

@@ -17,6 +17,10 @@ bool terminal_effects::busy() const {
          (live_ && live_->viewer_count() > 0);
 }
 
+void terminal_effects::led_elsewhere(const rejection& why) {
+  for (const auto& task : std::exchange(waiting_, {})) task->done(why);
+}
+
 caf::message_handler terminal_effects::handlers(std::function<void()> after) {
   return {[this, after](chunk_message& m) { after(), chunk(m); },
           [this, after](terminal_end_message& m) { after(), host_ended(m.end); },

@@ -16,6 +16,7 @@ class terminal_effects : public effects<terminal::aggregate> {
   ~terminal_effects() override;
   void reconcile(const terminal::state& now, stream_version at) override;
   bool busy() const override;
+  void led_elsewhere(const rejection& why) override;
   caf::message_handler handlers(std::function<void()> after) override;
 
   terminal_id id() const { return {context_.key}; }

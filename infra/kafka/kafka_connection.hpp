@@ -15,6 +15,7 @@
 
 #include "infra/kafka/kafka_handle.hpp"
 #include "infra/kafka/partition_member.hpp"
+#include "infra/kafka/short_log.hpp"
 
 namespace berth::kafka {
 
@@ -72,12 +73,19 @@ class connection {
       : options_{options}, with_sources_{with_sources} {}
   std::shared_ptr<producer> present() const;
   journal_error explain(const rd_kafka_message_t& failed) const;
+  std::optional<journal_error> read_again(const rd_kafka_message_t& failed);
 
+  // Of a partition, where it is read; the reader's thread.
+  struct place {
+    std::uint64_t next_offset{};
+    short_log end_seen;
+  };
   const kafka_options options_;
   const bool with_sources_;
   mutable std::mutex mutex_;
   std::shared_ptr<producer> producer_;
   handle consumer_;
+  std::vector<place> places_;
 };
 
 }  // namespace berth::kafka

@@ -33,6 +33,10 @@ struct list_end {
 struct topic_end {
   void operator()(rd_kafka_topic_t* topic) const { rd_kafka_topic_destroy(topic); }
 };
+struct error_end {
+  void operator()(rd_kafka_error_t* error) const { rd_kafka_error_destroy(error); }
+};
+using error = std::unique_ptr<rd_kafka_error_t, error_end>;
 using topic = std::unique_ptr<rd_kafka_topic_t, topic_end>;
 using handle = std::unique_ptr<rd_kafka_t, handle_end>;
 using queue = std::unique_ptr<rd_kafka_queue_t, queue_end>;

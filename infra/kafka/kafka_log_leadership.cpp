@@ -51,9 +51,12 @@ void kafka_log::claim_due() {
     }
     std::unique_lock lock{each->mutex};
     if (!due()) continue;
-    if (*end < each->member.state().next_offset)
+    const auto now = std::chrono::steady_clock::now();
+    each->claim_after = now + claim_backoff;
+    const auto found = each->end_seen.look(*end, each->member.state().next_offset, now);
+    if (found == short_log::finding::lost)
       return lock.unlock(), fail(log_is_shorter(each->member.state(), *end));
-    each->claim_after = std::chrono::steady_clock::now() + claim_backoff;
+    if (found == short_log::finding::perhaps) continue;
     each->claimed_ns = begun;
     each->member.claim(*end, random_nonce());
     after(*each, lock);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "infra/kafka/kafka_log.hpp"
+#include "infra/kafka/short_log.hpp"
 
 namespace berth {
 
@@ -25,6 +26,7 @@ struct kafka_log::partition_slot {
   partition_member member;
   bool wanted{};
   std::chrono::steady_clock::time_point claim_after{};
+  short_log end_seen;
   std::int64_t claimed_ns{};  // when its end was asked for, of the present claim
 };
 

@@ -48,10 +48,13 @@ def server(make_server, kafka, tmp_path_factory):
     return make_server(["--config", str(config)])
 
 
+KILLS_MIN = 3  # of the broker, while the environments live
+
+
 @pytest.fixture(scope="module")
 def lives(server, rest, host, kafka, seed):
-    """Environments that live while commands of every kind pour in, and while the broker, an agent
-    and the server are killed with commits on their way to Kafka.
+    """Environments that live while commands of every kind pour in, while an agent and the server are
+    killed, and the broker again and again, with commits on their way to Kafka.
 
     Answers each account's REST client, and the one environment that still runs.
     """
@@ -61,20 +64,42 @@ def lives(server, rest, host, kafka, seed):
     work = Workload(server.port, server.admin_token, busy, COMMANDS_MAX, seed, threads=4)
     work.start()
     copied = wait_copied(server, 100)
-    kafka.kill(1)
+    hurt = Hurt(kafka)
+    hurt.start()
     live(clients[other["account"]["id"]], "quiet")
     lose(server, rest, make(rest, "lost"))
-    kafka.start(1)
     copied = wait_copied(server, copied + 100)
     server.kill9()
     server.start()
     wait_copied(server, copied + 100)
+    assert hurt.end() >= KILLS_MIN, "the broker was hardly ever killed"
     work.stopping.set()
     work.join(60)
     assert not work.problems, work.problems
     rest.good("DELETE", f"/api/v1/environments/{busy}?wait=true")
     live(clients[other["account"]["id"]], "late")
     return clients, make(rest, "goes-on")
+
+
+class Hurt(threading.Thread):
+    """Kills the broker and starts it again until it is told to end, which leaves it running."""
+
+    def __init__(self, kafka):
+        super().__init__(daemon=True)
+        self._kafka, self._over, self._kills = kafka, threading.Event(), 0
+
+    def run(self) -> None:
+        while not (self._over.wait(1.0) and self._kills >= KILLS_MIN):
+            self._kafka.kill(1)
+            self._kills += 1
+            self._over.wait(0.5)
+            self._kafka.start(1)
+
+    def end(self) -> int:
+        self._over.set()
+        self.join(60)
+        assert not self.is_alive(), "the broker could not be started again"
+        return self._kills
 
 
 def wait_copied(server, offset: int) -> int:

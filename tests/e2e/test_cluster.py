@@ -293,6 +293,39 @@ def test_a_killed_nodes_streams_go_on_and_its_terminals_once_it_is_back(
     )
 
 
+def test_a_paused_node_that_wakes_up_serves_nothing_old(cluster, rests, homes):
+    paused, environment = next(iter(homes.items()))
+    others = [rest for each, rest in enumerate(rests) if each != paused]
+    path = f"/api/v1/environments/{environment}"
+    before = rests[paused].good("GET", path)["environment"]["version"]
+    woken = Rest(cluster.ports[paused], cluster.admin_token)
+    cluster.pause(paused)
+    try:
+        key = uuid7()
+        answers = []
+
+        def acknowledged() -> bool:
+            answers.append(others[0].surely("POST", f"{path}/activity", {"kind": "paused"}, key))
+            return answers[-1].status == 200
+
+        wait_until(acknowledged, "another node leads", SESSION_S + FAILOVER_MARGIN_S + 20)
+        version = answers[-1].body["environment"]["version"]
+        assert version > before
+    finally:
+        cluster.resume(paused)
+    # At once, and until it surely leads again.
+    until, seen = time.monotonic() + 3, 0
+    while time.monotonic() < until:
+        answer = woken.ask("GET", path)
+        if answer.status == 200:
+            seen += 1
+            assert answer.body["environment"]["version"] >= version, answer
+        else:
+            assert answer.status == 503, answer
+    assert seen > 0, "it answered no read in 3 s"
+    cluster.wait_shared(SHARED_WITHIN_S)
+
+
 def test_a_rolling_restart_fails_no_command_and_loses_no_line(
     cluster, rests, homes, streams, crew, seed
 ):

@@ -1,4 +1,4 @@
-"""A short run of tests/chaos over whole servers: nodes and brokers killed and stopped, clients at work."""
+"""A short run of tests/chaos over whole servers: nodes and brokers killed, clients at work."""
 
 import subprocess
 import sys

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "infra/kafka/short_log.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/journal_sample.hpp"
 #include "tests/support/manual_clock.hpp"
@@ -229,6 +230,19 @@ TEST_CASE("member: another version than the next, too much at once and too large
   for (std::uint64_t n = 2; n <= journal_limits{}.queue_commits_max; ++n)
     REQUIRE_FALSE(on.member.append(sample_body(stream_named("s"), n, n), n, on.answers));
   CHECK(on.append(journal_limits{}.queue_commits_max + 1, 1)->code == journal_errc::overloaded);
+}
+
+// A broker that was stopped and woke up told of an end it had left behind, and the node ended.
+TEST_CASE("short log: only an end that stays too near is a loss", "[infra]") {
+  using finding = short_log::finding;
+  const short_log::time t0{};
+  short_log end;
+  CHECK(end.look(10, 10, t0) == finding::whole);
+  CHECK(end.look(9, 10, t0) == finding::perhaps);
+  CHECK(end.look(9, 10, t0 + std::chrono::seconds{4}) == finding::perhaps);
+  CHECK(end.look(11, 10, t0 + std::chrono::seconds{4}) == finding::whole);
+  CHECK(end.look(9, 10, t0 + std::chrono::seconds{8}) == finding::perhaps);
+  CHECK(end.look(9, 10, t0 + std::chrono::seconds{13}) == finding::lost);
 }
 
 TEST_CASE("partition state: it survives being kept, and nothing else is taken for it", "[infra]") {

@@ -15,16 +15,21 @@ namespace {
 template <class Command>
 outcome<answer<account::aggregate>> ask_and_wait(kernel& core, const account_id& account,
                                                  Command what, const std::string& name) {
-  constexpr auto wait_max = std::chrono::seconds{30};
-  auto got = std::make_shared<std::promise<outcome<answer<account::aggregate>>>>();
-  core.ask(
-      account, what,
-      {uuid::derived("first start", account.value, name), system_principal(account), {}, {}, {}},
-      [got](auto result) { got->set_value(std::move(result)); });
-  auto future = got->get_future();
-  if (future.wait_for(wait_max) != std::future_status::ready)
-    return reject(rejection_code::unavailable, "no answer within 30 s");
-  return future.get();
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+  for (;;) {
+    auto got = std::make_shared<std::promise<outcome<answer<account::aggregate>>>>();
+    core.ask(
+        account, what,
+        {uuid::derived("first start", account.value, name), system_principal(account), {}, {}, {}},
+        [got](auto result) { got->set_value(std::move(result)); });
+    auto future = got->get_future();
+    if (future.wait_until(until) != std::future_status::ready)
+      return reject(rejection_code::unavailable, "no answer within 30 s");
+    auto result = future.get();
+    // The first nodes of a cluster may take a while to agree on who leads.
+    const bool is_early = !result && is_not_led(result.error());
+    if (!is_early || std::chrono::steady_clock::now() >= until) return result;
+  }
 }
 
 }  // namespace

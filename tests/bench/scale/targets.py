@@ -8,6 +8,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import functools
+import hashlib
 import time
 
 from berth import wire
@@ -59,12 +60,16 @@ class Leaders:
         home = partition % min(self.partitions, ORDINALS_MAX)
         if home in self.present:
             return home
-        return max(self.present, key=lambda node: (_crc(f"{partition}@{node}"), node))
+        return max(self.present, key=lambda node: (_weight(f"{partition}@{node}"), node))
 
 
 @functools.cache
 def _crc(text):
     return crc32c(text.encode())
+
+
+def _weight(text):
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
 
 
 @dataclasses.dataclass(frozen=True)
