@@ -120,9 +120,18 @@ std::optional<journal_error> kafka_log::append(std::uint32_t partition, const co
   return std::nullopt;
 }
 
+// One batch of a partition at a time: what comes meanwhile is the next one. More of them would be
+// more requests for the brokers, and librdkafka 2.0 spins while it has records and may not send
+// (its five requests a broker are under way).
 void kafka_log::produce(partition_slot& of) {
-  for (const auto& each : of.member.take_outgoing()) {
-    if (connection_ && connection_->produce(of.partition, each)) continue;
+  for (auto& each : of.member.take_outgoing()) of.held.push_back(std::move(each));
+  if (of.member.now() == partition_member::role::following) of.held.clear();
+  if (of.under_way > 0) return;
+  for (const auto& each : std::exchange(of.held, {})) {
+    if (connection_ && connection_->produce(of.partition, each)) {
+      ++of.under_way;
+      continue;
+    }
     of.member.resign("a record could not be queued");
     break;
   }
@@ -213,13 +222,16 @@ void kafka_log::run_reports() {
     for (std::size_t i = 0; i < reports.size();) {
       auto& slot = *slots_.at(reports[i].partition);
       std::unique_lock lock{slot.mutex};
-      for (; i < reports.size() && reports[i].partition == slot.partition; ++i)
+      for (; i < reports.size() && reports[i].partition == slot.partition; ++i) {
+        slot.under_way -= slot.under_way > 0 ? 1 : 0;
         slot.member.reported(reports[i].number, reports[i].what, reports[i].offset);
+      }
       after(slot, lock);
     }
     if (!ended) continue;
     for (const auto& each : slots_) {
       std::unique_lock lock{each->mutex};
+      each->under_way = 0;  // nobody will tell of them
       if (each->member.now() == partition_member::role::following) continue;
       each->member.resign("the producer ended");
       after(*each, lock);

@@ -24,6 +24,8 @@ struct kafka_log::partition_slot {
   std::uint64_t leaderships{};
   bool broken{};  // what was applied could not be kept: nothing is, any more
   partition_member member;
+  std::vector<partition_member::outgoing> held;  // until what is under way was reported
+  std::uint64_t under_way{};                     // records given to the library and not reported
   bool wanted{};
   std::chrono::steady_clock::time_point claim_after{};
   short_log end_seen;
