@@ -18,6 +18,7 @@ bool terminal_effects::busy() const {
 }
 
 void terminal_effects::led_elsewhere(const rejection& why) {
+  if (!context_.shared.options.nodes) return;  // alone, it is led here again soon
   for (const auto& task : std::exchange(waiting_, {})) task->done(why);
 }
 

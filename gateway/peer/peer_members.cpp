@@ -9,6 +9,10 @@
 
 namespace berth::gateway::peer {
 
+namespace {
+constexpr std::chrono::seconds leaving_max{10};
+}  // namespace
+
 void peer_network::told(std::uint32_t ordinal, const node_load& load) {
   {
     const std::lock_guard lock{mutex_};
@@ -17,7 +21,7 @@ void peer_network::told(std::uint32_t ordinal, const node_load& load) {
     // Of who has left already it is no news, and would be held against it when it is back.
     const bool leaves =
         load.is_leaving && std::binary_search(present_.begin(), present_.end(), ordinal);
-    if (leaves) leaving_.insert(ordinal);
+    if (leaves) leaving_[ordinal] = std::chrono::steady_clock::now() + leaving_max;
     if (!is_back && !leaves) return;
     find_present();
   }
@@ -28,7 +32,7 @@ void peer_network::leave() {
   is_leaving_ = true;
   {
     const std::lock_guard lock{mutex_};
-    leaving_.insert(options_.ordinal);
+    leaving_[options_.ordinal] = std::chrono::steady_clock::time_point::max();
     find_present();
     for (const auto& [ordinal, session] : sessions_)
       session->link().send(frame_kind::load, 0, load_frame());
@@ -58,8 +62,8 @@ void peer_network::members(std::vector<cluster_member> now) {
     };
     has_joined_ = is_member(options_.ordinal);
     // Who left counts again when it is back, reached or not: all must agree on who is present.
-    std::erase_if(leaving_, [&](std::uint32_t ordinal) {
-      return ordinal != options_.ordinal && !is_member(ordinal);
+    std::erase_if(leaving_, [&](const auto& each) {
+      return each.first != options_.ordinal && !is_member(each.first);
     });
     find_present();
     for (const auto& [ordinal, session] : sessions_)
@@ -131,7 +135,8 @@ void peer_network::forget_refused() {
   {
     const std::lock_guard lock{mutex_};
     const auto now = std::chrono::steady_clock::now();
-    if (std::erase_if(gone_, [&](const auto& each) { return each.second < now; }) == 0) return;
+    const auto is_over = [&](const auto& each) { return each.second < now; };
+    if (std::erase_if(gone_, is_over) + std::erase_if(leaving_, is_over) == 0) return;
     find_present();
   }
   changed_();

@@ -137,7 +137,8 @@ class peer_network : public peers {
   std::map<std::uint32_t, node_load> loads_;
   std::map<std::uint32_t, std::string> refused_;  // what was told of a node already
   std::map<std::uint32_t, bool> dialling_;
-  std::set<std::uint32_t> leaving_;
+  // Who said that it stops, and until when that is believed without hearing it again.
+  std::map<std::uint32_t, std::chrono::steady_clock::time_point> leaving_;
   // Whose address refuses connections: their process is gone, before the group knows. Until then
   // they do not count as present; the group is believed again after that time.
   std::map<std::uint32_t, std::chrono::steady_clock::time_point> gone_;

@@ -8,7 +8,7 @@ namespace berth::kafka {
 namespace {
 
 constexpr std::size_t reports_at_once = 2'000;
-constexpr std::chrono::milliseconds seek_wait{1'000};
+constexpr std::chrono::milliseconds restart_after{200};
 constexpr std::string_view kind_header = "berth-kind";
 constexpr std::string_view source_header = "berth-source";
 
@@ -146,7 +146,7 @@ std::optional<journal_error> connection::assign(const std::vector<std::uint64_t>
                                       static_cast<std::int32_t>(i))
         ->offset = static_cast<std::int64_t>(offsets[i]);
   places_.clear();
-  for (const auto each : offsets) places_.push_back({each, {}});
+  for (const auto each : offsets) places_.push_back({each, {}, false});
   const auto error = rd_kafka_assign(consumer_.get(), all.get());
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
   return error_of(error, "reading " + options_.commits_topic());
@@ -162,25 +162,42 @@ journal_error connection::explain(const rd_kafka_message_t& failed) const {
           std::nullopt};
 }
 
-// The broker that says so may have been stopped and not know yet that it leads no more.
+// The broker that says so may have been stopped and not know yet that it leads no more: in a while
+// the partition is assigned anew (it reads no more, and a seek of it does nothing).
 std::optional<journal_error> connection::read_again(const rd_kafka_message_t& failed) {
   auto& place = places_.at(static_cast<std::size_t>(failed.partition));
-  const auto found = place.end_seen.look(0, 1, std::chrono::steady_clock::now());
-  if (found == short_log::finding::lost) return explain(failed);
+  const auto now = std::chrono::steady_clock::now();
+  if (place.end_seen.look(0, 1, now) == short_log::finding::lost) return explain(failed);
   spdlog::warn("kafka: partition {} has nothing at offset {} ({}); reading it again",
                failed.partition, place.next_offset, rd_kafka_message_errstr(&failed));
-  const partition_list one{rd_kafka_topic_partition_list_new(1)};
-  rd_kafka_topic_partition_list_add(one.get(), options_.commits_topic().c_str(), failed.partition)
-      ->offset = static_cast<std::int64_t>(place.next_offset);
-  const error refused{
-      rd_kafka_seek_partitions(consumer_.get(), one.get(), static_cast<int>(seek_wait.count()))};
-  if (refused) spdlog::warn("kafka: {}", rd_kafka_error_string(refused.get()));
+  place.is_stopped = true;
+  restart_at_ = now + restart_after;
   return std::nullopt;
+}
+
+void connection::restart_reading() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now < *restart_at_) return;
+  restart_at_.reset();
+  for (std::size_t p = 0; p < places_.size(); ++p) {
+    if (!places_[p].is_stopped) continue;
+    const partition_list one{rd_kafka_topic_partition_list_new(1)};
+    rd_kafka_topic_partition_list_add(one.get(), options_.commits_topic().c_str(),
+                                      static_cast<std::int32_t>(p))
+        ->offset = static_cast<std::int64_t>(places_[p].next_offset);
+    const error gone{rd_kafka_incremental_unassign(consumer_.get(), one.get())};
+    const error refused{rd_kafka_incremental_assign(consumer_.get(), one.get())};
+    places_[p].is_stopped = refused != nullptr;
+    if (!refused) continue;
+    spdlog::warn("kafka: partition {}: {}", p, rd_kafka_error_string(refused.get()));
+    restart_at_ = now + restart_after;
+  }
 }
 
 std::optional<journal_error> connection::poll_record(
     std::chrono::milliseconds wait, bool& found, const std::function<void(const record&)>& use) {
   found = false;
+  if (restart_at_) restart_reading();
   const message got{rd_kafka_consumer_poll(consumer_.get(), static_cast<int>(wait.count()))};
   if (!got) return std::nullopt;
   if (got->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
@@ -193,7 +210,7 @@ std::optional<journal_error> connection::poll_record(
   }
   found = true;
   auto& place = places_.at(static_cast<std::size_t>(got->partition));
-  place = {static_cast<std::uint64_t>(got->offset) + 1, {}};
+  place = {static_cast<std::uint64_t>(got->offset) + 1, {}, false};
   use({static_cast<std::uint32_t>(got->partition),
        static_cast<std::uint64_t>(got->offset),
        {static_cast<const char*>(got->payload), got->len},

@@ -79,13 +79,16 @@ class connection {
   struct place {
     std::uint64_t next_offset{};
     short_log end_seen;
+    bool is_stopped{};
   };
+  void restart_reading();
   const kafka_options options_;
   const bool with_sources_;
   mutable std::mutex mutex_;
   std::shared_ptr<producer> producer_;
   handle consumer_;
   std::vector<place> places_;
+  std::optional<std::chrono::steady_clock::time_point> restart_at_;  // of those that are stopped
 };
 
 }  // namespace berth::kafka

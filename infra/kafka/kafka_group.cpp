@@ -75,6 +75,7 @@ class joined_group : public kafka_group {
       const bool lost = rd_kafka_assignment_lost(consumer) != 0;
       rd_kafka_assign(consumer, nullptr);
       described_ = true;
+      settled_ = false;
       if (lost) tell({});
       return;
     }
@@ -84,7 +85,7 @@ class joined_group : public kafka_group {
     for (int i = 0; i < partitions->cnt; ++i)
       assigned_.push_back(static_cast<std::uint32_t>(partitions->elems[i].partition));
     std::sort(assigned_.begin(), assigned_.end());
-    described_ = false;
+    described_ = settled_ = false;
   }
 
   // Every member gets an assignment whenever the members change: they are asked for then.
@@ -95,7 +96,8 @@ class joined_group : public kafka_group {
       std::this_thread::sleep_for(describe_again);
       return;
     }
-    described_ = true;
+    described_ = settled_ = true;
+    why_.clear();
     tell({assigned_, std::move(*members)});
   }
 
@@ -141,27 +143,41 @@ class joined_group : public kafka_group {
         std::this_thread::sleep_for(describe_again);
         if (join()) continue;
       }
-      const kafka::message got{
-          rd_kafka_consumer_poll(consumer_.get(), described_ ? poll_wait_ms : 0)};
-      if (got && got->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        spdlog::debug("kafka: the group: {}", rd_kafka_message_errstr(got.get()));
+      poll();
       if (!described_) describe();
-      if (!told_ || told_->members.empty() || !described_)
-        rejoin_if_lost();
-      else
+      if (settled_)
         joined_at_ = clock::now();
+      else
+        rejoin_if_lost();
     }
-    if (consumer_) rd_kafka_consumer_close(consumer_.get());
+    // One that has lost its place may wait for ever to leave it in order.
+    if (consumer_ && settled_)
+      rd_kafka_consumer_close(consumer_.get());
+    else
+      drop_consumer();
+  }
+
+  // What it returns must be gone before the consumer is.
+  void poll() {
+    const kafka::message got{
+        rd_kafka_consumer_poll(consumer_.get(), described_ ? poll_wait_ms : 0)};
+    if (got && got->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+      spdlog::debug("kafka: the group: {}", rd_kafka_message_errstr(got.get()));
+  }
+
+  void drop_consumer() {
+    if (consumer_)
+      rd_kafka_destroy_flags(consumer_.release(), RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
   }
 
   void rejoin_if_lost() {
     if (clock::now() - joined_at_ < rejoin_after_sessions * options_.session_timeout_ms) return;
     spdlog::warn("kafka: joining {} anew: nothing was heard of it ({})", group_,
                  why_.empty() ? "no assignment" : why_);
-    // Without leaving in order: that may be what it hangs in.
-    rd_kafka_destroy_flags(consumer_.release(), RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    drop_consumer();
     described_ = true;
     why_.clear();
+    tell({});  // what was known is old; what nobody takes is led on
   }
 
   const kafka_options options_;
@@ -170,7 +186,8 @@ class joined_group : public kafka_group {
   const std::function<void(const group_view&)> changed_;
   kafka::handle consumer_;
   std::vector<std::uint32_t> assigned_;
-  bool described_{true};  // who is there was told since the last assignment
+  bool described_{true};  // nothing is to be asked: who is there was told, or nothing is assigned
+  bool settled_{};        // assigned, and told who is there
   std::optional<group_view> told_;
   clock::time_point joined_at_;  // or last known to be in it
   std::string why_;

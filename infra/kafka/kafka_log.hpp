@@ -147,6 +147,7 @@ class kafka_log {
   std::atomic<bool> closed_{};
   std::once_flag failed_;
   std::atomic<std::uint64_t> commits_total_{};
+  std::size_t rounds_{};  // of prove_each
   std::thread reports_, reader_, claims_, contact_;
 };
 

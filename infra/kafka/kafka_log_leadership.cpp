@@ -78,13 +78,19 @@ bool kafka_log::reads_up_to(partition_slot& of, std::uint64_t end, std::int64_t 
 bool kafka_log::prove_contact(const std::vector<partition_slot*>& of,
                               std::chrono::milliseconds wait) {
   std::vector<std::uint32_t> partitions;
-  for (const auto* each : of) partitions.push_back(each->partition);
+  std::vector<std::uint64_t> read;
+  for (auto* each : of) {
+    partitions.push_back(each->partition);
+    const std::lock_guard lock{each->mutex};
+    read.push_back(each->member.state().next_offset);
+  }
   const auto begun = steady_ns();
   const auto until_ns = begun + std::chrono::nanoseconds{wait}.count();
   const auto ends = connection_->ends_of(partitions, wait);
   bool all = true;
   for (std::size_t i = 0; i < of.size(); ++i) {
-    const bool is_read = ends[i] && reads_up_to(*of[i], *ends[i], until_ns);
+    // An end before what was read is of a broker that was stopped and does not know yet.
+    const bool is_read = ends[i] && *ends[i] >= read[i] && reads_up_to(*of[i], *ends[i], until_ns);
     all = all && is_read;
     if (!is_read) continue;
     const bool rested = of[i]->leadership != 0 && leadership_of(of[i]->partition) == 0;
@@ -99,6 +105,13 @@ bool kafka_log::prove_contact(const std::vector<partition_slot*>& of,
 bool kafka_log::prove_each(std::vector<partition_slot*> of, std::chrono::milliseconds wait) {
   constexpr std::chrono::milliseconds hasty{10};
   std::stable_partition(of.begin(), of.end(), [](const auto* each) { return !each->is_unheard; });
+  // Another one of them first each time.
+  const auto unheard =
+      std::find_if(of.begin(), of.end(), [](auto* each) { return each->is_unheard; });
+  if (unheard != of.end())
+    std::rotate(unheard,
+                unheard + static_cast<std::ptrdiff_t>(rounds_++ % std::size_t(of.end() - unheard)),
+                of.end());
   bool all = true;
   for (auto* each : of) {
     each->is_unheard = !prove_contact({each}, all ? wait : hasty);
