@@ -53,7 +53,7 @@ KILLS_MIN = 3  # of the broker, while the environments live
 
 @pytest.fixture(scope="module")
 def lives(server, rest, host, kafka, seed):
-    """Environments that live while commands of every kind pour in, while an agent and the server are
+    """Environments that live while commands of every kind pour in, an agent and the server are
     killed, and the broker again and again, with commits on their way to Kafka.
 
     Answers each account's REST client, and the one environment that still runs.
