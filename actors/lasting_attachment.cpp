@@ -76,8 +76,10 @@ class lasting : public std::enable_shared_from_this<lasting> {
   void attached_again(const attached_terminal& made);
 
   const attach_again how_;
-  // Recursive: an attachment may refuse input inside the call that brought it.
-  std::recursive_mutex mutex_;
+  // Held while the attachment is called, so that calls keep their order; taken before the other
+  // one, and never by what an attachment tells.
+  std::mutex order_;
+  std::mutex mutex_;        // guards all below; held over no call
   attach_request request_;  // its `from` is where delivery goes on
   std::shared_ptr<terminal_viewer> viewer_;
   std::shared_ptr<terminal_attachment> at_;
@@ -209,7 +211,11 @@ void lasting::try_again(clock_type::time_point until, const rejection& why) {
     }
     self->how_.attach(wanted, std::make_shared<viewer_of_life>(self, life),
                       [self, until](outcome<attached_terminal> made) {
-                        if (made) return self->attached_again(*made);
+                        // Not inside the call that attached, which may hold locks of its own.
+                        if (made)
+                          return self->how_.after(
+                              std::chrono::milliseconds{0},
+                              [self, now = *made] { self->attached_again(now); });
                         if (is_not_led(made.error())) return self->try_again(until, made.error());
                         self->give_up(made.error());
                       });
@@ -224,49 +230,69 @@ void lasting::give_up(const rejection& why) {
   viewer_->failed(why);
 }
 
-// What was said meanwhile is said now. Under the lock, so that nothing that is typed overtakes it:
-// calls of an attachment never block.
+// What was said meanwhile is said now; nothing that is typed overtakes it.
 void lasting::attached_again(const attached_terminal& made) {
-  const std::lock_guard lock{mutex_};
-  if (over_) return;
-  at_ = made.attachment;
+  const std::lock_guard in_order{order_};
+  std::uint64_t consumed = 0, until = 0;
+  std::optional<std::pair<std::uint16_t, std::uint16_t>> size;
+  std::deque<typed> unapplied;
+  {
+    const std::lock_guard lock{mutex_};
+    if (over_) return;
+    at_ = made.attachment;
+    consumed = consumed_;
+    until = request_.credit_until;
+    size = size_;
+    unapplied = unapplied_;
+  }
   viewer_->resized(made.end, made.cols, made.rows);
   viewer_->driver_changed(made.driver);
-  at_->credit(consumed_, request_.credit_until);
-  if (size_) at_->resize(size_->first, size_->second);
-  for (const auto& each : std::deque<typed>{unapplied_}) at_->input(each.sequence, each.bytes);
+  made.attachment->credit(consumed, until);
+  if (size) made.attachment->resize(size->first, size->second);
+  for (auto& each : unapplied) made.attachment->input(each.sequence, std::move(each.bytes));
 }
 
 void lasting::credit(std::uint64_t consumed, std::uint64_t until) {
-  const std::lock_guard lock{mutex_};
-  consumed_ = std::max(consumed_, consumed);
-  request_.credit_until = std::max(request_.credit_until, until);
-  if (at_) at_->credit(consumed, until);
+  const std::lock_guard in_order{order_};
+  std::shared_ptr<terminal_attachment> at;
+  {
+    const std::lock_guard lock{mutex_};
+    consumed_ = std::max(consumed_, consumed);
+    request_.credit_until = std::max(request_.credit_until, until);
+    at = at_;
+  }
+  if (at) at->credit(consumed, until);
 }
 
 void lasting::input(std::uint64_t sequence, std::string bytes) {
-  std::shared_ptr<terminal_viewer> to;
+  const std::lock_guard in_order{order_};
+  std::shared_ptr<terminal_attachment> at;
+  bool is_full = false;
   {
     const std::lock_guard lock{mutex_};
-    if (unapplied_bytes_ + bytes.size() > unapplied_bytes_max) {
-      to = viewer_;
-    } else {
-      if (request_.right == attach_right::drive) {
-        unapplied_bytes_ += bytes.size();
-        unapplied_.push_back({sequence, bytes});
-      }
-      if (at_) at_->input(sequence, std::move(bytes));
+    is_full = unapplied_bytes_ + bytes.size() > unapplied_bytes_max;
+    if (!is_full && request_.right == attach_right::drive) {
+      unapplied_bytes_ += bytes.size();
+      unapplied_.push_back({sequence, bytes});
     }
+    at = at_;
   }
-  if (to)
-    to->input_refused(sequence, reject(rejection_code::overloaded,
-                                       "too much input that was not applied yet; send it again"));
+  if (is_full)
+    return viewer_->input_refused(sequence,
+                                  reject(rejection_code::overloaded,
+                                         "too much input that was not applied yet; send it again"));
+  if (at) at->input(sequence, std::move(bytes));
 }
 
 void lasting::resize(std::uint16_t cols, std::uint16_t rows) {
-  const std::lock_guard lock{mutex_};
-  size_ = {cols, rows};
-  if (at_) at_->resize(cols, rows);
+  const std::lock_guard in_order{order_};
+  std::shared_ptr<terminal_attachment> at;
+  {
+    const std::lock_guard lock{mutex_};
+    size_ = {cols, rows};
+    at = at_;
+  }
+  if (at) at->resize(cols, rows);
 }
 
 void lasting::detach() {

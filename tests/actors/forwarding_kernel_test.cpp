@@ -141,6 +141,7 @@ TEST_CASE("forwarding: an attachment goes on at the next leader, byte for byte",
   view->attachment()->input(3, "c");  // typed meanwhile
   view->attachment()->credit(4, 2'000);
   w.pass();
+  w.pass();
   CHECK(view->bytes == "one two ");
   CHECK(w.here.typed(id) == "abc");
   CHECK(view->input_applied_until == 3);
