@@ -252,16 +252,15 @@ outcome<environment_id> actor_kernel::environment_id_for(const account_id& accou
                                         command)};
   };
   // A server alone is what node 0 of a cluster will be.
-  const auto alone = id_at(0);
-  if (!options.nodes) return alone;
+  if (!options.nodes) return id_at(0);
   if (const auto recorded = options.journal.find_command(account, command)) {
     const stream_id stream{aggregate_kind::account, account.value};
-    if (recorded->stream != stream) return alone;  // a conflict, which the account will tell
+    if (recorded->stream != stream) return id_at(0);  // a conflict, which the account will tell
     const auto then = load_stream<account::aggregate>(options.journal, stream, recorded->last);
     if (!then) return then.error();
     for (const auto& [id, entry] : then->now->environments)
       if (entry.name == name) return id;
-    return alone;
+    return id_at(0);
   }
   return placed_.find_or({account, command}, [&]() -> outcome<environment_id> {
     const auto home = options.nodes->place();

@@ -39,6 +39,16 @@ inline outcome<std::string_view> open_outcome(std::string_view body) {
   return why;
 }
 
+// A value that is all of a body.
+template <class T>
+outcome<T> open_value(const outcome<std::string_view>& body, const std::string& what) {
+  if (!body) return body.error();
+  T value{};
+  unpacker in{*body};
+  if (!in.take(value) || !in.done()) return malformed(what);
+  return value;
+}
+
 template <class A>
 outcome<answer<A>> open_answer(std::string_view body) {
   answer<A> got;

@@ -177,11 +177,7 @@ void remote_kernel::exec(const environment_id& id, environment::exec what, comma
                          std::function<void(outcome<exec_answer>)> done) {
   call(operation::exec, packer{}.put(id, what, meta).take(),
        {[done = std::move(done)](auto, const auto& got) {
-          if (!got) return done(got.error());
-          exec_answer ended;
-          unpacker in{*got};
-          if (!in.take(ended) || !in.done()) return done(malformed("an exec's end"));
-          done(std::move(ended));
+          done(open_value<exec_answer>(got, "an exec's end"));
         },
         {},
         {},
@@ -267,12 +263,10 @@ void remote_kernel::attach(attach_request request, std::shared_ptr<terminal_view
                            std::function<void(outcome<attached_terminal>)> done) {
   waiting then;
   then.answered = [self = shared_from_this(), done = std::move(done)](auto id, const auto& got) {
-    if (!got) return done(got.error());
-    attached_place at;
-    unpacker in{*got};
-    if (!in.take(at) || !in.done()) return done(malformed("an attachment"));
-    done(attached_terminal{std::make_shared<remote_attachment>(self, id), at.from, at.end, at.cols,
-                           at.rows, at.driver, at.status});
+    const auto at = open_value<attached_place>(got, "an attachment");
+    if (!at) return done(at.error());
+    done(attached_terminal{std::make_shared<remote_attachment>(self, id), at->from, at->end,
+                           at->cols, at->rows, at->driver, at->status});
   };
   then.event = [viewer](std::string_view body) { tell(*viewer, body); };
   then.lost = [viewer](const rejection& why) { viewer->failed(why); };
@@ -285,11 +279,7 @@ void remote_kernel::bulk_extent_of(const terminal_id& id,
                                    std::function<void(outcome<bulk_extent>)> done) {
   call(operation::bulk_extent, packer{}.put(id).take(),
        {[done = std::move(done)](auto, const auto& got) {
-          if (!got) return done(got.error());
-          bulk_extent found;
-          unpacker in{*got};
-          if (!in.take(found) || !in.done()) return done(malformed("an extent"));
-          done(found);
+          done(open_value<bulk_extent>(got, "an extent"));
         },
         {},
         {}});
@@ -309,11 +299,7 @@ void remote_kernel::bulk_marks(const terminal_id& id, std::uint64_t from, std::u
                                std::function<void(outcome<std::vector<bulk_mark>>)> done) {
   call(operation::bulk_marks, packer{}.put(id, from, to).take(),
        {[done = std::move(done)](auto, const auto& got) {
-          if (!got) return done(got.error());
-          std::vector<bulk_mark> marks;
-          unpacker in{*got};
-          if (!in.take(marks) || !in.done()) return done(malformed("marks"));
-          done(std::move(marks));
+          done(open_value<std::vector<bulk_mark>>(got, "marks"));
         },
         {},
         {}});
