@@ -10,34 +10,34 @@ import node_files
 import node_plan
 import node_rest
 from broker_cluster import Brokers
-from broker_process import POLL_S, Detached, tail
+from broker_process import POLL_S, Detached
 from broker_settings import Cluster, port_is_free
+from detached_set import STOP_WITHIN_S, DetachedSet
 from node_plan import NodesError, Plan
 
 READY_WITHIN_S = 60
-STOP_WITHIN_S = 20
-KILL_WITHIN_S = 10
-PAUSE_WITHIN_S = 5
 SHARED_WITHIN_S = 60
 DELETE_WITHIN_S = 20
 
 
-class Nodes:
+class Nodes(DetachedSet):
     """One cluster in one directory (node_plan.py says what is where).
 
     A second object on the same directory, in another process too, sees and steers the same nodes.
     """
 
+    noun = "node"
+    error = NodesError
+
     def __init__(self, directory: pathlib.Path, plan: Plan, brokers: Brokers):
-        self.directory = directory.resolve()
-        self.plan = plan
-        self.brokers = brokers
-        self._nodes = {
-            each: Detached(
-                node_plan.folder(self.directory, each), node_plan.log(self.directory, each)
-            )
+        directory = directory.resolve()
+        programs = {
+            each: Detached(node_plan.folder(directory, each), node_plan.log(directory, each))
             for each in plan.ports
         }
+        super().__init__(directory, programs)
+        self.plan = plan
+        self.brokers = brokers
 
     @classmethod
     def make(cls, directory: pathlib.Path, plan: Plan, kafka: Cluster) -> "Nodes":
@@ -107,18 +107,7 @@ class Nodes:
 
     def down(self, within_s: float = STOP_WITHIN_S) -> None:
         """Ends nodes and brokers, not environments. 0 s: by SIGKILL at once."""
-        for number, patience_s in ((signal.SIGTERM, within_s), (signal.SIGKILL, KILL_WITHIN_S)):
-            if number == signal.SIGTERM and not patience_s:
-                continue
-            for node in self._nodes.values():
-                node.signal(number)
-                node.signal(signal.SIGCONT)  # a paused one would not see SIGTERM
-            deadline = time.monotonic() + patience_s
-            for node in self._nodes.values():
-                node.wait_gone(max(0.0, deadline - time.monotonic()))
-        left = [each for each in self._nodes if self.state(each) != "stopped"]
-        if left:
-            raise NodesError(f"{self._named(left[0])} survived SIGKILL for {KILL_WITHIN_S} s")
+        self._end_all(within_s)
         self.brokers.down(within_s=within_s)
 
     def launchers(self) -> list[int]:
@@ -158,37 +147,9 @@ class Nodes:
         if code:
             raise NodesError(f"{self._named(ordinal)} ended with {code}:\n{self.log(ordinal)}")
 
-    def kill(self, ordinal: int) -> None:
-        """As a crash of the server; its environments go on."""
-        self._signal(ordinal, signal.SIGKILL)
-        if not self._nodes[ordinal].wait_gone(KILL_WITHIN_S):
-            raise NodesError(f"{self._named(ordinal)} survived SIGKILL for {KILL_WITHIN_S} s")
-
-    def pause(self, ordinal: int) -> None:
-        self._signal(ordinal, signal.SIGSTOP)
-        self._wait_state(ordinal, "paused")
-
-    def resume(self, ordinal: int) -> None:
-        self._signal(ordinal, signal.SIGCONT)
-        self._wait_state(ordinal, "running")
-
-    def state(self, ordinal: int) -> str:
-        """running, paused or stopped."""
-        return self._node(ordinal).state()
-
-    def pid(self, ordinal: int) -> int | None:
-        return self._node(ordinal).pid()
-
-    def rss_bytes(self, ordinal: int) -> int:
-        return self._node(ordinal).rss_bytes()
-
     def exit_code(self, ordinal: int) -> int | None:
         """Of a node this object started, once it has ended."""
         return self._node(ordinal).exit_code()
-
-    def log(self, ordinal: int, lines: int = 12) -> str:
-        """The last words of a node."""
-        return tail(self._node(ordinal).log, lines)
 
     def view(self, ordinal: int) -> dict:
         """The cluster as this node sees it: GET /api/v1/cluster, or one of node_rest.FAILURES."""
@@ -264,22 +225,3 @@ class Nodes:
         for port, option in wanted.items():
             if not port_is_free(port):
                 raise NodesError(f"port {port} is taken; choose others with {option} PORT")
-
-    def _wait_state(self, ordinal: int, wanted: str) -> None:
-        if not self._nodes[ordinal].wait_state(wanted, PAUSE_WITHIN_S):
-            raise NodesError(
-                f"{self._named(ordinal)} is {self.state(ordinal)} {PAUSE_WITHIN_S} s after "
-                f"the signal that makes it {wanted}; see whether somebody else signals it"
-            )
-
-    def _node(self, ordinal: int) -> Detached:
-        if ordinal not in self._nodes:
-            raise NodesError(f"no node {ordinal} in {self.directory}, only {self.ordinals}")
-        return self._nodes[ordinal]
-
-    def _named(self, ordinal: int) -> str:
-        return f"node {ordinal} of {self.directory}"
-
-    def _signal(self, ordinal: int, number: int) -> None:
-        if not self._node(ordinal).signal(number):
-            raise NodesError(f"{self._named(ordinal)} does not run; start({ordinal}) starts it")

@@ -29,7 +29,8 @@ import broker_jars  # noqa: E402
 import node_plan  # noqa: E402
 from broker_process import BrokersError, Unavailable, locked  # noqa: E402
 from broker_settings import Cluster, make_ports  # noqa: E402
-from node_cluster import KILL_WITHIN_S, Nodes  # noqa: E402
+from detached_set import KILL_WITHIN_S  # noqa: E402
+from node_cluster import Nodes  # noqa: E402
 from node_plan import NodesError, Plan  # noqa: E402
 
 __all__ = ["Nodes", "NodesError", "Unavailable", "temporary"]

@@ -8,27 +8,30 @@ import broker_jars
 import broker_probe
 import broker_settings
 import broker_tls
-from broker_process import POLL_S, BrokersError, Detached, tail
+from broker_process import POLL_S, BrokersError, Detached
 from broker_settings import Cluster
+from detached_set import STOP_WITHIN_S, DetachedSet
 
 READY_WITHIN_S = 90
-STOP_WITHIN_S = 20
-KILL_WITHIN_S = 10
-PAUSE_WITHIN_S = 5
 PROBE_WITHIN_S = 2
 
 
-class Brokers:
+class Brokers(DetachedSet):
     """One cluster in one directory: `cluster.json`, and a folder a broker with settings and log.
 
     A second object on the same directory, in another process too, sees and steers the same brokers.
     """
 
+    noun = "broker"
+    error = BrokersError
+
     def __init__(self, directory: pathlib.Path, cluster: Cluster, settings: dict | None = None):
-        self.directory = directory.resolve()
+        directory = directory.resolve()
+        super().__init__(
+            directory, {node: Detached(directory / str(node)) for node in cluster.ports}
+        )
         self.cluster = cluster
         self.settings = settings or {}  # of every broker, instead of ours
-        self._nodes = {node: Detached(self.directory / str(node)) for node in cluster.ports}
 
     @classmethod
     def open(cls, directory: pathlib.Path) -> "Brokers":
@@ -72,18 +75,7 @@ class Brokers:
 
     def down(self, within_s: float = STOP_WITHIN_S) -> None:
         """Ends all: SIGTERM to all at once, SIGKILL for what is left. 0 s: SIGKILL at once."""
-        for number, patience_s in ((signal.SIGTERM, within_s), (signal.SIGKILL, KILL_WITHIN_S)):
-            if number == signal.SIGTERM and not patience_s:
-                continue
-            for node in self._nodes.values():
-                node.signal(number)
-                node.signal(signal.SIGCONT)  # a paused one would not see SIGTERM
-            deadline = time.monotonic() + patience_s
-            for node in self._nodes.values():
-                node.wait_gone(max(0.0, deadline - time.monotonic()))
-        left = [node for node in self.ids if self.state(node) != "stopped"]
-        if left:
-            raise BrokersError(f"{self._named(left[0])} survived SIGKILL for {KILL_WITHIN_S} s")
+        self._end_all(within_s)
 
     def start(self, node: int, wait: bool = True, within_s: float = READY_WITHIN_S) -> None:
         if self.state(node) != "stopped":
@@ -101,34 +93,6 @@ class Brokers:
                 f"{self._named(node)} did not end within {within_s:.0f} s of SIGTERM (without a "
                 f"majority of the brokers it cannot); kill({node}) ends it:\n{self.log(node)}"
             )
-
-    def kill(self, node: int) -> None:
-        """As a crash: nothing is handed over, though the kernel still writes what it was given."""
-        self._signal(node, signal.SIGKILL)
-        if not self._nodes[node].wait_gone(KILL_WITHIN_S):
-            raise BrokersError(f"{self._named(node)} survived SIGKILL for {KILL_WITHIN_S} s")
-
-    def pause(self, node: int) -> None:
-        self._signal(node, signal.SIGSTOP)
-        self._wait_state(node, "paused")
-
-    def resume(self, node: int) -> None:
-        self._signal(node, signal.SIGCONT)
-        self._wait_state(node, "running")
-
-    def state(self, node: int) -> str:
-        """running, paused or stopped."""
-        return self._node(node).state()
-
-    def rss_bytes(self, node: int) -> int:
-        return self._node(node).rss_bytes()
-
-    def pid(self, node: int) -> int | None:
-        return self._node(node).pid()
-
-    def log(self, node: int, lines: int = 12) -> str:
-        """The last words of a broker."""
-        return tail(self._node(node).log, lines)
 
     def wait_ready(self, within_s: float = READY_WITHIN_S) -> None:
         """Until every running broker answers and lists all running ones as members."""
@@ -198,24 +162,5 @@ class Brokers:
                 if not broker_settings.port_is_free(port):
                     raise BrokersError(f"port {port} is taken; choose others with --port BASE")
 
-    def _wait_state(self, node: int, wanted: str) -> None:
-        if not self._nodes[node].wait_state(wanted, PAUSE_WITHIN_S):
-            raise BrokersError(
-                f"{self._named(node)} is {self.state(node)} {PAUSE_WITHIN_S} s after "
-                f"the signal that makes it {wanted}; see whether somebody else signals it"
-            )
-
     def _running(self) -> set[int]:
         return {node for node in self.ids if self.state(node) == "running"}
-
-    def _node(self, node: int) -> Detached:
-        if node not in self._nodes:
-            raise BrokersError(f"no broker {node} in {self.directory}, only {self.ids}")
-        return self._nodes[node]
-
-    def _named(self, node: int) -> str:
-        return f"broker {node} of {self.directory}"
-
-    def _signal(self, node: int, number: int) -> None:
-        if not self._node(node).signal(number):
-            raise BrokersError(f"{self._named(node)} does not run; start({node}) starts it")

@@ -25,9 +25,10 @@ import time
 
 import broker_jars
 import broker_settings
-from broker_cluster import KILL_WITHIN_S, Brokers
+from broker_cluster import Brokers
 from broker_process import BrokersError, Unavailable, locked
 from broker_settings import Cluster
+from detached_set import KILL_WITHIN_S
 
 __all__ = ["Brokers", "BrokersError", "Cluster", "Unavailable", "temporary"]
 
