@@ -78,9 +78,16 @@ void read_cluster(file_reader& reader, const toml::table& table, cluster_setting
   reader.unknown_keys(
       table, "cluster.",
       {"ordinal", "listen", "advertise", "certificate_file", "key_file", "ca_file", "secret_file"});
-  std::int64_t ordinal = -1;
-  reader.take(table, "cluster.", "ordinal", ordinal);
-  if (ordinal >= 0 && ordinal <= ordinals_max) to.ordinal = static_cast<std::uint32_t>(ordinal);
+  if (const auto* given = table.get("ordinal")) {
+    std::int64_t ordinal = 0;
+    reader.take(table, "cluster.", "ordinal", ordinal);
+    if (ordinal < 0 || ordinal >= ordinals_max)
+      reader.errors.push_back(reader.place(*given) +
+                              "cluster.ordinal = " + std::to_string(ordinal) +
+                              " is not between 0 and " + std::to_string(ordinals_max - 1));
+    else
+      to.ordinal = static_cast<std::uint32_t>(ordinal);
+  }
   reader.take(table, "cluster.", "listen", to.listen);
   reader.take(table, "cluster.", "advertise", to.advertise);
   reader.take(table, "cluster.", "certificate_file", to.certificate_file);
